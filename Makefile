@@ -1,0 +1,91 @@
+# Two commands are all a newcomer needs: `make demo` and `make test`. Both build what is missing first, in this folder only
+# (.venv, build/, and the two generated folders that .gitignore names), and are quick the second time.
+
+PYTHON ?= python3
+ARGS ?=
+LOCK_WITH = uv>=0.13,<0.14
+
+VENV = .venv
+PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
+INSTALLED = $(VENV)/.installed
+BUILT = $(VENV)/.built
+BUILD_INPUTS = hatch_build.py pyproject.toml $(wildcard $(addprefix contracts/,*.sol *.json *.mjs interfaces/*.sol libraries/*.sol))
+GENERATED = src/daisee/ledger/artifacts/EnergyExchange.json src/daisee/web/static/vendor/uPlot.iife.min.js
+
+# An environment whose Python is gone (the system went on to the next one) is made anew.
+ifneq ($(wildcard $(INSTALLED)),)
+ifneq ($(shell $(VENV)/bin/python -c 'print("alive")' 2>/dev/null),alive)
+$(INSTALLED): anew
+endif
+endif
+
+# Generated files that somebody removed by hand are built again.
+ifneq ($(words $(wildcard $(GENERATED))),$(words $(GENERATED)))
+$(BUILT): anew
+endif
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help demo test venv build need lint format lock docs picture wheel clean anew
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@echo '  Options pass through: make demo ARGS="--headless --days 1", make test ARGS="-k credit",'
+	@echo '  and another Python: make test PYTHON=python3.12'
+
+demo: build ## Open a street of measured homes that trade, live, in the browser
+	@$(VENV)/bin/daisee demo $(ARGS)
+
+test: build need lint ## Get what the tests need, then check and test everything
+	@$(VENV)/bin/python -m pytest $(ARGS)
+
+venv: $(INSTALLED) ## Make the Python environment, .venv, from the lock
+
+build: $(BUILT) ## Compile the contracts and lay out the page's assets
+
+need: ## Get what the tests need beyond Python: Chromium
+	@'$(PYTHON)' tools/need.py
+
+lint: build ## Look without running: style, types, walls
+	@$(VENV)/bin/ruff check
+	@$(VENV)/bin/ruff format --check
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports --no-logo
+
+format: venv ## Put the Python code into shape
+	@$(VENV)/bin/ruff check --fix
+	@$(VENV)/bin/ruff format
+
+lock: ## Pin every dependency anew, with hashes and without addresses; make lock ARGS=--upgrade takes newer ones
+	@'$(PYTHON)' -m venv build/lock
+	@build/lock/bin/python -m pip --disable-pip-version-check install --quiet '$(LOCK_WITH)'
+	@build/lock/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-build --no-config --custom-compile-command 'make lock' --quiet --output-file requirements.lock $(ARGS)
+
+docs: build ## Write the pages of the reference that come from the code
+	@$(VENV)/bin/python tools/reference.py
+
+picture: build need ## Take the picture of the README anew
+	@$(VENV)/bin/python tools/screenshot.py
+
+wheel: build ## Make the wheel, in dist/
+	@$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	@ls dist/*.whl
+
+clean: ## Remove everything that was made here
+	@rm -rf $(VENV) build dist node_modules contracts/node_modules .hypothesis .import_linter_cache .mypy_cache .pytest_cache \
+		.ruff_cache src/daisee/ledger/artifacts src/daisee/web/static/vendor
+	@find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): requirements.lock
+	@sh tools/python.sh '$(PYTHON)'
+	@echo 'Setting up Python in $(VENV) (a few minutes the first time) ...'
+	@'$(PYTHON)' -m venv --clear $(VENV)
+	@$(PIP) install --quiet --require-hashes --only-binary :all: --requirement requirements.lock
+	@touch $@
+
+$(BUILT): $(INSTALLED) $(BUILD_INPUTS)
+	@echo 'Building the contracts and the page assets ...'
+	@$(PIP) install --quiet --no-build-isolation --no-deps --editable .
+	@touch $@

@@ -1,0 +1,54 @@
+// Compiles the contracts of this folder with the solc of a given node_modules, one JSON file for each contract that is
+// deployed. A warning about our own lines is a failure; those about OpenZeppelin's are OpenZeppelin's to mend. Called by
+// hatch_build.py:  node compile.mjs <node_modules> <output folder>
+
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join, resolve } from "node:path";
+
+const CONTRACTS = ["DaiseeCoin", "EnergyExchange"];
+const SETTINGS = {
+  // Clique chains know neither PUSH0 nor MCOPY. Ours stop at Berlin, which runs this too: London adds BASEFEE only, which
+  // no contract of ours asks for.
+  evmVersion: "london",
+  // A contract is deployed once and reported to every few minutes for years: calls are to be cheap, not the deployment.
+  optimizer: { enabled: true, runs: 10_000 },
+  // Saves 1.5 % of a report and of a draw, 2 % of a purchase, and a sixth of the code.
+  viaIR: true,
+};
+
+const [modules, output] = process.argv.slice(2).map((folder) => resolve(folder));
+const solc = createRequire(join(modules, "compile.mjs"))("solc");
+
+function read(file) {
+  for (const folder of [import.meta.dirname, modules]) {
+    const path = join(folder, file);
+    if (existsSync(path)) return { contents: readFileSync(path, "utf8") };
+  }
+  return { error: `there is no ${file} here or in node_modules` };
+}
+
+const sources = Object.fromEntries(CONTRACTS.map((name) => [`${name}.sol`, { content: read(`${name}.sol`).contents }]));
+const selection = ["abi", "evm.bytecode.object", "storageLayout"];
+const input = { language: "Solidity", sources, settings: { ...SETTINGS, outputSelection: { "*": { "*": selection } } } };
+const compiled = JSON.parse(solc.compile(JSON.stringify(input), { import: read }));
+
+const isOurs = (complaint) => !complaint.sourceLocation?.file.startsWith("@");
+const complaints = (compiled.errors ?? []).filter((complaint) => complaint.severity === "error" || isOurs(complaint));
+if (complaints.length > 0) {
+  for (const complaint of complaints) console.error(complaint.formattedMessage);
+  process.exit(1);
+}
+
+mkdirSync(output, { recursive: true });
+for (const name of CONTRACTS) {
+  const { abi, evm, storageLayout } = compiled.contracts[`${name}.sol`][name];
+  const artifact = {
+    contractName: name,
+    abi,
+    bytecode: `0x${evm.bytecode.object}`,
+    storageLayout,
+    metadata: { compiler: `solc ${solc.version()}`, settings: SETTINGS },
+  };
+  writeFileSync(join(output, `${name}.json`), `${JSON.stringify(artifact, null, 1)}\n`);
+}

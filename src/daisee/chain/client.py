@@ -1,0 +1,32 @@
+"""What a chain client is to the rest of the house: something that speaks JSON-RPC, and seals blocks as time goes by."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from web3.providers.base import BaseProvider
+
+
+class ChainClient(Protocol):
+    """A node that can be asked and told."""
+
+    @property
+    def chain_id(self) -> int:
+        """Which chain it is on."""
+        ...
+
+    def rpc(self, method: str, params: list[Any]) -> Any:
+        """Answer a JSON-RPC call with its result; ChainError, with JSON-RPC's code and data, where there is none."""
+        ...
+
+    def provider(self) -> BaseProvider:
+        """Answer what web3 asks this node through."""
+        ...
+
+    def advance(self, at_s: int) -> None:
+        """Let blocks be sealed up to a moment. A node with a clock of its own seals when it does, and does nothing here."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...

@@ -1,0 +1,104 @@
+"""The virtual machine of the embedded chain: py-evm's at the Berlin fork, quicker, and with no reward for a block.
+
+`execute` answers what a call would do on a state and leaves the state as it was; gas counts, but nobody pays for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import rlp  # type: ignore[import-untyped]  # it has no stubs
+from eth.abc import ComputationAPI, ReceiptAPI, VirtualMachineAPI
+from eth.vm.forks.berlin import BerlinVM
+from eth.vm.forks.berlin.constants import ACCESS_LIST_ADDRESS_COST_EIP_2930, ACCESS_LIST_STORAGE_KEY_COST_EIP_2930
+from eth.vm.message import Message
+from eth_typing import Address as CanonicalAddress
+from eth_utils.crypto import keccak
+
+from daisee.errors import ChainError
+
+SERVER_ERROR = -32000
+"""JSON-RPC's code, as geth uses it, for what a node refuses."""
+
+
+class EmbeddedVM(BerlinVM):
+    """The rules of the embedded chain."""
+
+    @staticmethod
+    def get_block_reward() -> int:
+        """Answer zero: no block makes money."""
+        return 0
+
+    @classmethod
+    def validate_receipt(cls, receipt: ReceiptAPI) -> None:
+        """Believe it: it was made a moment ago, here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What somebody wants to know the outcome of."""
+
+    sender: bytes
+    to: bytes
+    """Empty for the making of a contract."""
+    value: int
+    data: bytes
+    gas_price: int
+    """What the contract sees; nobody pays it."""
+    access_list: tuple[tuple[bytes, tuple[int, ...]], ...] = field(default=())
+
+    def intrinsic_gas(self, vm: VirtualMachineAPI) -> int:
+        """Answer the gas that is gone before the first instruction."""
+        plain = vm.create_unsigned_transaction(
+            nonce=0, gas_price=0, gas=0, to=CanonicalAddress(self.to), value=self.value, data=self.data
+        )
+        slots = sum(len(keys) for _account, keys in self.access_list)
+        listed = len(self.access_list) * ACCESS_LIST_ADDRESS_COST_EIP_2930 + slots * ACCESS_LIST_STORAGE_KEY_COST_EIP_2930
+        return int(plain.intrinsic_gas) + listed
+
+
+def execute(vm: VirtualMachineAPI, call: Call, gas: int) -> ComputationAPI:
+    """Execute a call with so much gas, and put the state back. ChainError where it cannot even begin."""
+    left = gas - call.intrinsic_gas(vm)
+    if left < 0:
+        raise ChainError(f"intrinsic gas too low: gas {gas}, minimum needed {gas - left}", SERVER_ERROR)
+    state = vm.state
+    have = state.get_balance(CanonicalAddress(call.sender))
+    if have < call.value:
+        raise ChainError(f"insufficient funds for gas * price + value: have {have}, want {call.value}", SERVER_ERROR)
+    snapshot = state.snapshot()
+    try:
+        return _apply(state, call, left)
+    finally:
+        state.revert(snapshot)
+
+
+def _apply(state: Any, call: Call, gas: int) -> ComputationAPI:
+    sender, to = CanonicalAddress(call.sender), CanonicalAddress(call.to)
+    context = state.get_transaction_context_class()(gas_price=call.gas_price, origin=sender)
+    created = None if to else contract_address(sender, state.get_nonce(sender))
+    state.mark_address_warm(sender)
+    state.mark_address_warm(created or to)
+    for account, slots in call.access_list:
+        state.mark_address_warm(account)
+        for slot in slots:
+            state.mark_storage_warm(account, slot)
+    message = Message(
+        gas=gas,
+        to=to,
+        sender=sender,
+        value=call.value,
+        data=call.data if to else b"",
+        code=state.get_code(to) if to else call.data,
+        create_address=created,  # type: ignore[arg-type]  # None where nothing is made
+    )
+    state.increment_nonce(sender)
+    apply = state.computation_class.apply_message if to else state.computation_class.apply_create_message
+    computation: ComputationAPI = apply(state, message, context)
+    return computation
+
+
+def contract_address(sender: bytes, nonce: int) -> CanonicalAddress:
+    """Answer where a contract comes to be that an account makes with this nonce."""
+    return CanonicalAddress(keccak(rlp.encode([sender, nonce]))[12:])

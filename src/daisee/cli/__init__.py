@@ -1,0 +1,81 @@
+"""The `daisee` command: one file per command, named after its room. Errors become one line and an exit code here: 1 for what
+went wrong, 2 for usage and configuration; the trace is shown with DAISEE_DEBUG=1.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+from rich.logging import RichHandler
+
+from daisee import __version__
+from daisee.cli.demo import demo
+from daisee.cli.ledger import ledger
+from daisee.errors import DaiseeError, UsageError
+
+
+class Rooms(click.Group):
+    """A group whose help shows the whole tree of rooms."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List every command with those below it, indented."""
+        with formatter.section("Rooms"):
+            formatter.write_dl(list(_tree(self, ctx, 0)))
+
+
+def _tree(group: click.Group, ctx: click.Context, depth: int) -> list[tuple[str, str]]:
+    rows = []
+    for name in group.list_commands(ctx):
+        command = group.get_command(ctx, name)
+        if command is None or command.hidden:
+            continue
+        rows.append(("  " * depth + name, command.get_short_help_str(90)))
+        if isinstance(command, click.Group):
+            rows.extend(_tree(command, ctx, depth + 1))
+    return rows
+
+
+@click.group(cls=Rooms, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="daisee")
+@click.option("-v", "--verbose", count=True, help="Tell more: -v the household's story, -vv the wire.")
+def daisee(verbose: int) -> None:
+    """Neighbours share energy.
+
+    Each home is measured, settles with its neighbours on a ledger that the homes run together, and is switched to the
+    neighbour that it buys from.
+    """
+    level = [logging.WARNING, logging.INFO, logging.DEBUG][min(verbose, 2)]
+    logging.basicConfig(level=level, format="%(message)s", handlers=[RichHandler(show_path=False)], force=True)
+    # What libraries tell of the wire is not ours to show before -vv.
+    for library in ("web3", "urllib3", "uvicorn", "asyncio", "eth"):
+        logging.getLogger(library).setLevel(max(level, logging.WARNING) if verbose < 2 else level)
+
+
+daisee.add_command(demo)
+daisee.add_command(ledger)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit."""
+    try:
+        code = daisee.main(args=arguments, prog_name="daisee", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        # Who reads us had enough (`daisee ... | head`); nothing is left to say it to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except DaiseeError as error:
+        if os.environ.get("DAISEE_DEBUG") == "1":
+            raise
+        click.echo(f"daisee: {error}", err=True)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,1 @@
+"""A street of measured homes in one process, with everything real but the sensors, the relay boards and the clock."""

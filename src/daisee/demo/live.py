@@ -1,0 +1,144 @@
+"""A street lived at a pace that people can follow, with its page and its chain on two loopback ports.
+
+The street lives in a thread of its own; page and chain are served by one event loop. Ctrl-C ends the step at hand, closes the
+books and the ports, and takes less than two seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from threading import Event
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from daisee.chain.server import create_rpc_app
+from daisee.demo.report import make_report
+from daisee.demo.run import StreetRun
+from daisee.demo.view import view_of
+from daisee.errors import PortTaken
+from daisee.web.street import StreetBoard, create_street_app
+
+log = logging.getLogger(__name__)
+
+HOST = "127.0.0.1"
+SHUTDOWN_S = 1
+"""How long an open page may keep its server from stopping."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a street is shown."""
+
+    speed: float
+    """Street seconds in a second."""
+    port: int
+    """Of the page."""
+    rpc_port: int
+    """Of the chain."""
+
+
+def run_live(run: StreetRun, pace: Pace, say: Callable[[str], None]) -> tuple[dict[str, Any], bool]:
+    """Live through the data until its end, stay open until Ctrl-C; answer the report, and whether the end was reached.
+
+    A port that is taken is a PortTaken, before anything has happened.
+    """
+    with _listen(pace.port, "--port") as page_socket, _listen(pace.rpc_port, "--rpc-port") as rpc_socket:
+        return asyncio.run(_serve(run, pace.speed, page_socket, rpc_socket, say))
+
+
+async def _serve(
+    run: StreetRun, speed: float, page_socket: socket.socket, rpc_socket: socket.socket, say: Callable[[str], None]
+) -> tuple[dict[str, Any], bool]:
+    page_url = f"http://{HOST}:{page_socket.getsockname()[1]}"
+    rpc_url = f"http://{HOST}:{rpc_socket.getsockname()[1]}"
+    board = StreetBoard()
+    board.publish(view_of(run, speed, rpc_url, running=True))
+    stopped, told_to_stop = Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, _stop, stopped, told_to_stop)
+    servers = [_Server(create_street_app(board)), _Server(create_rpc_app(run.chain))]
+    serving = [
+        asyncio.create_task(server.serve(sockets=[listening]))
+        for server, listening in zip(servers, (page_socket, rpc_socket), strict=True)
+    ]
+    say(f"The street is open at [bold]{page_url}[/] - a day passes in {86_400 / speed / 60:.1f} minutes. Stop it with Ctrl-C.")
+    say(f"Its chain answers at {rpc_url} (chain id {run.chain.chain_id}); look on with")
+    say(f"  daisee ledger --rpc {rpc_url} --exchange {run.contracts.exchange.address} exchange members")
+    try:
+        report, complete = await asyncio.to_thread(_live, run, speed, rpc_url, board, stopped)
+        if complete:
+            say("The data has ended; the page stays open. Stop it with Ctrl-C.")
+            await told_to_stop.wait()
+        return report, complete
+    finally:
+        board.close()
+        for server in servers:
+            server.should_exit = True
+        await asyncio.gather(*serving, return_exceptions=True)
+
+
+def _stop(stopped: Event, told_to_stop: asyncio.Event) -> None:
+    stopped.set()
+    told_to_stop.set()
+
+
+def _live(run: StreetRun, speed: float, rpc_url: str, board: StreetBoard, stopped: Event) -> tuple[dict[str, Any], bool]:
+    """Live, a step at its time. A step that takes longer than its time delays the next ones; none is left out."""
+    began = time.monotonic()
+    due = began
+    for at_s in run.steps:
+        due = max(due + run.measured.step_s / speed, time.monotonic())
+        if stopped.wait(max(0.0, due - time.monotonic())):
+            break
+        run.live(at_s)
+        board.publish(view_of(run, speed, rpc_url, running=True))
+    run.close_books()
+    board.publish(view_of(run, speed, rpc_url, running=False))
+    return make_report(run, time.monotonic() - began), not stopped.is_set()
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the process's signals to us, and does not wait for pages that stay open."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=SHUTDOWN_S,
+                server_header=False,
+            )
+        )
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take none."""
+        yield
+
+
+@contextlib.contextmanager
+def _listen(port: int, option: str) -> Iterator[socket.socket]:
+    """Hold a loopback port, or say that another program does."""
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((HOST, port))
+            listening.listen(128)
+        except OSError as error:
+            raise PortTaken(port, option) from error
+        yield listening
+    finally:
+        listening.close()

@@ -1,0 +1,229 @@
+"""A street of homes in one process: real monitors, agents, contracts and laws around a clock that is set.
+
+`StreetRun` opens a chain, deploys the contracts, admits the homes and then lives through the data step by step. How fast,
+and who looks on, is its caller's business.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from eth_typing import HexStr
+from web3 import Web3
+
+from daisee.agent.agent import Agent
+from daisee.chain.client import ChainClient
+from daisee.chain.embedded import EmbeddedChain
+from daisee.demo.clock import StreetClock
+from daisee.demo.data import Measured
+from daisee.demo.home import BatterySensor, WiredBoard
+from daisee.demo.keys import draw_keys
+from daisee.demo.plan import HomePlan, Street
+from daisee.demo.watch import ChainWatch
+from daisee.errors import LedgerError, StoreError, TransactionLost
+from daisee.ledger.coin import UNLIMITED
+from daisee.ledger.deploy import Deployment, deploy
+from daisee.ledger.home import HomeLedger
+from daisee.ledger.transactions import Call, Outcome, Sender
+from daisee.model.attribution import Kind
+from daisee.model.battery import BatteryState
+from daisee.model.decision import Policy
+from daisee.model.source import GRID, Source, from_neighbour
+from daisee.monitor.collector import Collector
+from daisee.monitor.sensors.replay import ReplaySensor
+from daisee.monitor.sqlstore import SqlStore
+from daisee.relay.group import SourceGroup
+from daisee.units import Address, Joules
+
+log = logging.getLogger(__name__)
+
+OPERATOR_WEALTH = 10**24
+HOME_WEALTH = 10**21
+"""Gas money in the genesis. At 1 base unit of the chain's own money for each gas, a report costs some 40,000 of them."""
+SETUP_S = 3600
+"""How long before the data the chain begins; a street needs a block for every dozen homes to be set up."""
+FAILSAFE_STEPS = 5
+"""A relay goes to its safe source when its agent has been silent for so many steps of the data."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreetHome:
+    """One home with all its parts."""
+
+    plan: HomePlan
+    agent: Agent
+    relay: SourceGroup
+    board: WiredBoard
+    store: SqlStore
+    sensor: ReplaySensor | BatterySensor
+    address: Address
+
+
+class StreetRun:
+    """The street while it lives."""
+
+    def __init__(self, measured: Measured, street: Street, folder: Path, seed: int | None = None) -> None:
+        """Open everything; each home's store is a file in `folder`, which must not hold one already (StoreError)."""
+        self.measured = measured
+        self.street = street
+        self.clock = StreetClock(measured.from_s - SETUP_S)
+        operator, keys = draw_keys([plan.home for plan in street.homes], seed)
+        wealth = {Address(operator.address): OPERATOR_WEALTH}
+        wealth.update({Address(key.address): HOME_WEALTH for key in keys.values()})
+        self.embedded = EmbeddedChain(chain_id=street.chain_id, genesis_time_s=int(self.clock()), balances=wealth)
+        self.chain: ChainClient = self.embedded
+        self.web3 = Web3(self.chain.provider())
+        self._operator = Sender(self.web3, operator)
+        self.operator = self._operator.address
+        self._senders = {home: Sender(self.web3, key) for home, key in keys.items()}
+        self.addresses = {home: sender.address for home, sender in self._senders.items()}
+        self.names = {address: home for home, address in self.addresses.items()}
+        self.contracts = self._found_community()
+        self.watch = ChainWatch(self.web3, self.contracts)
+        self.lived_s = 0
+        """How much of the data has been lived through."""
+        self.homes = {plan.home: self._move_in(plan, folder) for plan in street.homes}
+
+    @property
+    def steps(self) -> Iterator[int]:
+        """Yield the ends of the data's steps, in order."""
+        return iter(range(self.measured.from_s + self.measured.step_s, self.measured.to_s + 1, self.measured.step_s))
+
+    def live(self, at_s: int) -> None:
+        """Live through one step of the data, which ends at `at_s`: measure, decide, and give the chain time for a few blocks."""
+        self.clock.now_s = at_s
+        for home in self.homes.values():
+            home.agent.measure()
+        for home in self.homes.values():
+            home.agent.act()
+        self._settle(until_s=at_s + self.measured.step_s)
+        for home in self.homes.values():
+            home.relay.watch(self.clock())
+        self.watch.catch_up()
+        self.lived_s = at_s - self.measured.from_s
+
+    def close_books(self) -> None:
+        """Report what is measured and not yet reported. Nothing is measured, bought or switched after that."""
+        self._seal_all()
+        for home in self.homes.values():
+            home.agent.close()
+        self._seal_all()
+        self.watch.catch_up()
+
+    def close(self) -> None:
+        """Write the stores down and let go of everything; a store that cannot be written is said, and the others still close."""
+        for home in self.homes.values():
+            try:
+                home.store.close()
+            except StoreError as error:
+                log.error("%s", error)
+        self.chain.close()
+
+    def _settle(self, until_s: int) -> None:
+        """Seal blocks, one period apart, while something waits for one; after each, let the homes act on it."""
+        while self.embedded.pending_count and self.clock() + self.street.block_period_s < until_s:
+            self.clock.now_s += self.street.block_period_s
+            self.chain.advance(int(self.clock()))
+            for home in self.homes.values():
+                home.agent.act()
+
+    def _found_community(self) -> Deployment:
+        """Deploy the contracts, give the homes their opening coins, admit them, and let the exchange take what they pay."""
+        contracts = deploy(self.web3, self._operator, self._mined)
+        coin, exchange = contracts.coin, contracts.exchange
+        sent: list[tuple[Sender, Call, HexStr]] = []
+
+        def send(sender: Sender, call: Call) -> None:
+            sent.append((sender, call, sender.send(call)))
+
+        for plan in self.street.homes:
+            address = self.addresses[plan.home]
+            send(self._operator, exchange.admit(address, _opening_j(plan)))
+            send(self._operator, coin.mint(address, plan.opening_coins))
+            send(self._senders[plan.home], coin.approve(exchange.address, UNLIMITED))
+        self._seal_all()
+        for sender, call, transaction in sent:
+            outcome = sender.outcome(transaction)
+            if outcome is None or not outcome.succeeded:
+                raise LedgerError(f"{call.name} was refused while the street was set up: {sender.why(call)}")
+        return contracts
+
+    def _mined(self, transaction: HexStr) -> Outcome:
+        """Seal a block and answer what became of a transaction in it."""
+        self._seal()
+        outcome = self._operator.outcome(transaction)
+        if outcome is None:
+            raise TransactionLost(transaction, 1.0)
+        return outcome
+
+    def _seal_all(self) -> None:
+        """Seal blocks until nothing waits for one."""
+        while self.embedded.pending_count:
+            self._seal()
+
+    def _seal(self) -> None:
+        """Seal a block, a second after the last one: before the data begins and after it ends, the street has time."""
+        self.clock.now_s += 1
+        self.chain.advance(int(self.clock()))
+
+    def _move_in(self, plan: HomePlan, folder: Path) -> StreetHome:
+        policy = _policy(plan, self.measured.step_s)
+        sellers = [other.home for other in self.street.homes if other.sells_at_per_kwh is not None and other is not plan]
+        neighbours = [self.addresses[home] for home in sellers] if plan.buys_up_to_per_kwh is not None else []
+        sources = [policy.safe_source, *([GRID] if policy.has_grid and policy.safe_source != GRID else [])]
+        wiring: dict[Source, int] = {s: n for n, s in enumerate([*sources, *map(from_neighbour, neighbours)])}
+        board = WiredBoard(wiring, self.clock)
+        relay = SourceGroup(plan.home, board, wiring, policy.safe_source, FAILSAFE_STEPS * self.measured.step_s, self.clock())
+        path = folder / f"{self.addresses[plan.home]}.sqlite"
+        if path.exists():
+            raise StoreError(f"{path} is there already; a street begins with empty stores, so choose an empty folder")
+        store = SqlStore(path, flush_every_s=self.street.report_every_s)
+        sensor = self._sensor(plan, board)
+        agent = Agent(
+            home=plan.home,
+            policy=policy,
+            collector=Collector(sensor, store),
+            store=store,
+            relay=relay,
+            ledger=HomeLedger(
+                self.web3,
+                self.contracts.exchange,
+                self._senders[plan.home],
+                neighbours,
+                sells=plan.sells_at_per_kwh is not None,
+            ),
+            clock=self.clock,
+            report_every_s=self.street.report_every_s,
+        )
+        return StreetHome(plan, agent, relay, board, store, sensor, self.addresses[plan.home])
+
+    def _sensor(self, plan: HomePlan, board: WiredBoard) -> ReplaySensor | BatterySensor:
+        rows, step_s = self.measured.homes[plan.home], self.measured.step_s
+        if plan.battery is None:
+            return ReplaySensor(rows, step_s, self.clock)
+        battery = BatteryState(plan.battery.kind, plan.battery.opening_soc)
+        return BatterySensor(rows, step_s, self.clock, board, battery)
+
+
+def _opening_j(plan: HomePlan) -> Joules:
+    """Answer what a home's battery holds on the day of admission."""
+    return Joules(int(plan.battery.kind.capacity_j * plan.battery.opening_soc)) if plan.battery else Joules(0)
+
+
+def _policy(plan: HomePlan, step_s: int) -> Policy:
+    return Policy(
+        kind=Kind(plan.kind),
+        has_grid=plan.grid,
+        sells_at_per_kwh=plan.sells_at_per_kwh,
+        keep_j=plan.keep_j,
+        buys_up_to_per_kwh=plan.buys_up_to_per_kwh,
+        buy_j=plan.buy_j,
+        buy_below_soc=plan.buy_below_soc,
+        resume_above_soc=plan.resume_above_soc,
+        min_dwell_s=plan.min_dwell_s,
+        act_every_s=step_s,
+        safe_after_s=max(900, 4 * step_s),
+    )

@@ -1,0 +1,60 @@
+"""Reads a street's chain block by block as it grows, as anybody could who can reach its port."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from web3 import Web3
+
+from daisee.demo.laws import Journal, enter
+from daisee.ledger.deploy import Deployment
+from daisee.ledger.events import LedgerEvent, events_in
+
+KEPT_EVENTS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class TimedEvent:
+    """An event and when its block was sealed, Unix seconds."""
+
+    event: LedgerEvent
+    sealed_at_s: int
+
+
+class ChainWatch:
+    """What happened on a chain so far."""
+
+    def __init__(self, web3: Web3, contracts: Deployment) -> None:
+        self._web3 = web3
+        self._ours = {contracts.coin.address, contracts.exchange.address}
+        self.journal = Journal()
+        self.block = 0
+        """The newest block that was read."""
+        self.sealed_at_s = 0
+        """When it was sealed."""
+        self.transactions = 0
+        self.reverted = 0
+        """Transactions that a contract refused; they are in their blocks all the same."""
+        self.gas_used = 0
+        self.latest: deque[TimedEvent] = deque(maxlen=KEPT_EVENTS)
+        """The newest events of both contracts, newest last."""
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Read the blocks that are new."""
+        head = self._web3.eth.block_number
+        while self.block < head:
+            self._read(self.block + 1)
+
+    def _read(self, number: int) -> None:
+        block = self._web3.eth.get_block(number)
+        self.block, self.sealed_at_s = number, block["timestamp"]
+        self.gas_used += block["gasUsed"]
+        for receipt in self._web3.eth.get_block_receipts(number):
+            self.transactions += 1
+            self.reverted += receipt["status"] == 0
+            for event in events_in(self._web3, receipt):
+                if event.contract in self._ours:
+                    enter(self.journal, event)
+                    self.latest.append(TimedEvent(event, self.sealed_at_s))

@@ -1,0 +1,128 @@
+"""What can go wrong, as one tree. Each class keeps its facts, and its message says what to do next.
+
+    DaiseeError
+    ├── UsageError (ValueError)           what a person asked for cannot be done; exit 2
+    │   ├── DataFileError                 a measured-data file, with file and line
+    │   ├── ConfigurationError            a key or value in a TOML file
+    │   └── PortTaken (OSError)           with the option that changes it
+    ├── LedgerError (RuntimeError)        the ledger refused
+    │   ├── TransactionReverted           a contract said no, with the name of its error and its facts
+    │   └── TransactionLost (TimeoutError, retryable)
+    ├── ChainError (ConnectionError, retryable)   no answer, or no sense, from the chain client
+    ├── RelayError (OSError)              the board did not do what it was told
+    │   └── InterlockViolation            two sources of one load would be closed at once
+    ├── StoreError (OSError)              a store could not be written
+    └── LawBroken (AssertionError)        the books do not add up; exit 1
+
+Three places translate these, nobody else: `cli` to a line and an exit code, `web` to a status, `ledger` from reverts.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class DaiseeError(Exception):
+    """Anything this package raises on purpose."""
+
+    retryable = False
+    """True where the same call may go through later."""
+
+
+class UsageError(DaiseeError, ValueError):
+    """What a person asked for cannot be done as asked."""
+
+
+class DataFileError(UsageError):
+    """A data file that cannot be replayed. `line` counts from 1, the header included; None where no line is to blame."""
+
+    def __init__(self, file: str | Path, line: int | None, expected: str) -> None:
+        self.file = str(file)
+        self.line = line
+        self.expected = expected
+        where = self.file if line is None else f"{self.file}, line {line}"
+        super().__init__(f"{where}: {expected}")
+
+
+class ConfigurationError(UsageError):
+    """A TOML file says something that cannot be. `key` is dotted, as in `homes.dev-1.battery`."""
+
+    def __init__(self, file: str | Path, key: str, expected: str) -> None:
+        self.file = str(file)
+        self.key = key
+        self.expected = expected
+        where = f"{self.file}: {key}" if key else self.file
+        super().__init__(f"{where}: {expected}")
+
+
+class PortTaken(UsageError, OSError):
+    """Another program listens where we wanted to."""
+
+    def __init__(self, port: int, option: str) -> None:
+        self.port = port
+        self.option = option
+        super().__init__(f"port {port} is taken by another program; stop it, or choose another port with {option}")
+
+
+class LedgerError(DaiseeError, RuntimeError):
+    """The ledger refused, or holds something else than was expected."""
+
+
+class TransactionReverted(LedgerError):
+    """A contract refused. `error` is the name of its Solidity error, `facts` its named arguments."""
+
+    def __init__(self, error: str, facts: dict[str, object] | None = None) -> None:
+        self.error = error
+        self.facts = dict(facts or {})
+        told = ", ".join(f"{name} {value}" for name, value in self.facts.items())
+        super().__init__(f"the contract refused: {error}" + (f" ({told})" if told else ""))
+
+
+class TransactionLost(LedgerError, TimeoutError):
+    """A transaction was sent and is in no block after the time allowed."""
+
+    retryable = True
+
+    def __init__(self, transaction: str, waited_s: float) -> None:
+        self.transaction = transaction
+        self.waited_s = waited_s
+        super().__init__(f"transaction {transaction} is in no block after {waited_s:.0f} s; ask again, or send it again")
+
+
+class ChainError(DaiseeError, ConnectionError):
+    """The chain client gives no answer, or one that makes no sense. `code` and `data` are JSON-RPC's, where it sent them."""
+
+    retryable = True
+
+    def __init__(self, message: str, code: int | None = None, data: object = None) -> None:
+        self.code = code
+        self.data = data
+        super().__init__(message)
+
+
+class RelayError(DaiseeError, OSError):
+    """The board did not do what it was told."""
+
+
+class InterlockViolation(RelayError):
+    """More than one source of the same load is closed, or would be."""
+
+    def __init__(self, group: str, closed: tuple[int, ...]) -> None:
+        self.group = group
+        self.closed = closed
+        channels = ", ".join(map(str, closed))
+        super().__init__(f"group {group}: channels {channels} are closed together; open all but one by hand, then restart")
+
+
+class StoreError(DaiseeError, OSError):
+    """A store could not be read or written; what was not written stays in memory."""
+
+    retryable = True
+
+
+class LawBroken(DaiseeError, AssertionError):
+    """The books do not add up."""
+
+    def __init__(self, laws: tuple[str, ...]) -> None:
+        self.laws = laws
+        super().__init__(f"broken: {', '.join(laws)}; the report says by whom")

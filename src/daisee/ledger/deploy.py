@@ -1,0 +1,54 @@
+"""Puts a coin and an exchange on a chain. Whoever deploys is the first operator and minter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from eth_typing import HexStr
+from web3 import Web3
+
+from daisee.errors import LedgerError
+from daisee.ledger.artifacts import load
+from daisee.ledger.coin import Coin
+from daisee.ledger.exchange import Exchange
+from daisee.ledger.transactions import Call, Outcome, Sender
+from daisee.units import Address, Coins
+
+DEFAULT_SKEW_S = 60
+"""How far a report may be ahead of its block; a community's clocks agree better than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A community's two contracts."""
+
+    coin: Coin
+    exchange: Exchange
+    block: int
+    """The first block that knows them both."""
+
+
+def deploy(
+    web3: Web3,
+    sender: Sender,
+    settle: Callable[[HexStr], Outcome],
+    opening_supply: Coins = Coins(0),
+    skew_s: int = DEFAULT_SKEW_S,
+) -> Deployment:
+    """Deploy both contracts; LedgerError where a deployment fails. `settle` waits for a transaction to be in a block."""
+    coin, _ = _create(web3, sender, settle, "DaiseeCoin", [sender.address, opening_supply])
+    exchange, block = _create(web3, sender, settle, "EnergyExchange", [coin, sender.address, skew_s])
+    return Deployment(Coin(web3, coin), Exchange(web3, exchange), block)
+
+
+def _create(
+    web3: Web3, sender: Sender, settle: Callable[[HexStr], Outcome], name: str, arguments: list[object]
+) -> tuple[Address, int]:
+    artifact = load(name)
+    factory = web3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
+    data = factory.constructor(*arguments).data_in_transaction
+    outcome = settle(sender.send(Call(f"create {name}", None, data, 5_000_000)))
+    if not outcome.succeeded or outcome.contract is None:
+        raise LedgerError(f"{name} could not be deployed: used {outcome.gas_used} gas in block {outcome.block}")
+    return outcome.contract, outcome.block

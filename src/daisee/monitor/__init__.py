@@ -1,0 +1,1 @@
+"""Measures a home: sensors give readings, the collector turns them into energy, the store keeps it."""
