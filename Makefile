@@ -9,7 +9,7 @@ VENV = .venv
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
 INSTALLED = $(VENV)/.installed
 BUILT = $(VENV)/.built
-BUILD_INPUTS = hatch_build.py pyproject.toml $(wildcard $(addprefix contracts/,*.sol *.json *.mjs interfaces/*.sol libraries/*.sol))
+BUILD_INPUTS = hatch_build.py pyproject.toml $(wildcard contracts/.npmrc $(addprefix contracts/,*.sol *.json *.mjs interfaces/*.sol libraries/*.sol))
 GENERATED = src/daisee/ledger/artifacts/EnergyExchange.json src/daisee/web/static/vendor/uPlot.iife.min.js
 
 # An environment whose Python is gone (the system went on to the next one) is made anew.

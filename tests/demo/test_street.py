@@ -5,12 +5,14 @@ from __future__ import annotations
 import tomllib
 from array import array
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from daisee.demo.data import GapCounts, Measured, Rows, load
+from daisee.demo.plan import wired_to
 from daisee.demo.settings import REQUIRED, SECTIONS, STREET, reference
 from daisee.demo.street import COMMUNITY_STREET, HomePlan, Street, derive, describe, load_street
 from daisee.errors import ConfigurationError
@@ -381,7 +383,7 @@ def test_a_derived_street_says_that_and_why() -> None:
 def test_a_long_street_is_summed_up() -> None:
     lines = describe(derive(homes({f"h{n}": SUN if n % 2 else NO_SUN for n in range(30)})))
     assert lines[-1] == "  and 6 homes more: 3 of them sell, 6 buy"
-    assert len(lines) < 30
+    assert len(lines) == 30, "three about the street, two about how it was made, 24 homes, and how many there are more"
 
 
 def test_the_reference_names_every_setting_with_its_unit_and_default() -> None:
@@ -400,3 +402,18 @@ def test_every_default_can_be_read() -> None:
             if setting.default not in (REQUIRED, None):
                 setting.read(setting.default)
     assert {setting.name for setting in STREET} == {"name", "coin_value", "report_every_s", "block_period_s", "chain_id"}
+
+
+def test_a_home_that_buys_is_wired_to_the_nearest_doors_that_sell() -> None:
+    street = derive(village())
+    some = street.homes[0]
+    selling = [True, True, False, True, True, True]
+    doors = tuple(
+        replace(some, home=f"h{n}", sells_at_per_kwh=base_units(1) if sells else None, buys_up_to_per_kwh=base_units(2))
+        for n, sells in enumerate(selling)
+    )
+    street = replace(street, homes=doors)
+    assert wired_to(street, doors[2]) == ["h1", "h3", "h0", "h4"]
+    assert wired_to(street, doors[5]) == ["h4", "h3", "h1", "h0"]
+    assert wired_to(street, replace(doors[0], buys_up_to_per_kwh=None)) == []
+    assert "wired to the 4 nearest" in "".join(describe(street))

@@ -1,4 +1,4 @@
-"""The virtual machine of the embedded chain: py-evm's at the Berlin fork, quicker, and with no reward for a block.
+"""The virtual machine of the embedded chain: py-evm's at the Berlin fork, with no reward for a block.
 
 `execute` answers what a call would do on a state and leaves the state as it was; gas counts, but nobody pays for it.
 """

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from eth.abc import SignedTransactionAPI, TransactionDecoderAPI
+from eth.exceptions import UnrecognizedTransactionType
 from eth_typing import Address as CanonicalAddress
 from eth_utils.exceptions import ValidationError
 from rlp.exceptions import RLPException  # type: ignore[import-untyped]  # it has no stubs
@@ -21,6 +22,8 @@ from daisee.errors import ChainError
 LEAST_GAS_PRICE = 1
 MOST_WAITING = 5_000
 """As many as geth's pool holds, roughly; a flood on the port must not fill the memory."""
+MOST_BYTES = 131_072
+"""The size of the largest transaction, as in geth."""
 FURTHEST_AHEAD = 64
 """How far ahead of its turn a nonce may be; geth queues as many for each account."""
 
@@ -117,6 +120,8 @@ class Pool:
 
     def _read(self, raw: bytes) -> tuple[SignedTransactionAPI, CanonicalAddress]:
         """Decode, check the signature, and say who signed."""
+        if len(raw) > MOST_BYTES:
+            raise ChainError(f"oversized data: transaction size {len(raw)}, limit {MOST_BYTES}", SERVER_ERROR)
         try:
             signed = self._decoder.decode(raw)
             if signed.chain_id is None:
@@ -129,7 +134,7 @@ class Pool:
                 raise ChainError(f"intrinsic gas too low: gas {signed.gas}, minimum needed {least}", SERVER_ERROR)
             signed.validate()
             return signed, signed.sender
-        except (ValidationError, RLPException, TypeError, ValueError, NotImplementedError) as error:
+        except (ValidationError, RLPException, UnrecognizedTransactionType, RecursionError, TypeError, ValueError) as error:
             raise ChainError(f"this is no signed transaction of this chain: {error}", SERVER_ERROR) from error
 
     def _check(self, transaction: Transaction, accounts: Accounts) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, cast
 
-from web3.providers.base import BaseProvider
+from web3.providers.base import JSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
 from daisee.errors import ChainError
@@ -16,8 +17,11 @@ Rpc = Callable[[str, list[Any]], Any]
 """Answers a method's result, or raises ChainError."""
 
 
-class RpcProvider(BaseProvider):
-    """Hands each request to a function, and turns its error into what a node would answer."""
+class RpcProvider(JSONBaseProvider):
+    """Hands each request to a function, and turns its error into what a node would answer.
+
+    Parameters go through JSON, as they would on the wire: web3 leaves some as bytes until then.
+    """
 
     def __init__(self, rpc: Rpc) -> None:
         super().__init__()
@@ -25,7 +29,12 @@ class RpcProvider(BaseProvider):
 
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         """Ask."""
-        return cast(RPCResponse, respond(self._rpc, 1, method, list(params)))
+        written = json.loads(self.encode_rpc_request(method, params))
+        return cast(RPCResponse, respond(self._rpc, written["id"], method, written["params"]))
+
+    def make_batch_request(self, requests: list[tuple[RPCEndpoint, Any]]) -> list[RPCResponse]:
+        """Ask one after the other."""
+        return [self.make_request(method, params) for method, params in requests]
 
     def is_connected(self, show_traceback: bool = False) -> bool:
         """Say that it is there: it is in this process."""

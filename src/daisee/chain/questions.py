@@ -5,7 +5,7 @@ for invalid parameters, so that only a mistake of ours can ever look like one.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from daisee.chain.answers import data
@@ -92,7 +92,7 @@ def choices(asked: Any, length: int) -> set[str] | None:
     """Read one wanted value of so many bytes, or a list of which one is wanted; None and an empty list want anything."""
     if asked is None:
         return None
-    return {data(octets(each, length)) for each in (asked if isinstance(asked, list | tuple) else [asked])} or None
+    return {data(octets(each, length)) for each in (asked if isinstance(asked, list) else [asked])} or None
 
 
 def topics(asked: Any) -> list[set[str] | None]:
@@ -107,8 +107,8 @@ def _access(entry: Any) -> tuple[bytes, tuple[int, ...]]:
     return account(entry.get("address")), tuple(int.from_bytes(octets(key, 32), "big") for key in keys)
 
 
-def _list(asked: Any) -> Sequence[Any]:
-    if not isinstance(asked, list | tuple):  # a tuple where web3 asks from within this process
+def _list(asked: Any) -> list[Any]:
+    if not isinstance(asked, list):
         raise unfit(f"a list is expected, not {_short(asked)}")
     return asked
 

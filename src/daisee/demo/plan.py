@@ -77,3 +77,22 @@ class Street:
     """In the order of the data."""
     derived: bool
     """True where nobody planned this street: all of it was made from the data."""
+
+
+MOST_NEIGHBOURS = 4
+"""The most neighbours that a home is wired to: with its own source and the grid that is a relay board of six channels."""
+
+
+def wired_to(street: Street, plan: HomePlan) -> list[str]:
+    """List the sellers whose energy can feed a home: the nearest doors, up and down the street.
+
+    A home that buys nothing has none.
+    """
+    if plan.buys_up_to_per_kwh is None:
+        return []
+    names = [home.home for home in street.homes]
+    here = names.index(plan.home)
+    doors = [name for name in names if name != plan.home]
+    nearest = sorted(doors, key=lambda name: (abs(names.index(name) - here), names.index(name)))
+    selling = {home.home for home in street.homes if home.sells_at_per_kwh is not None}
+    return [name for name in nearest if name in selling][:MOST_NEIGHBOURS]

@@ -21,7 +21,7 @@ from daisee.demo.clock import StreetClock
 from daisee.demo.data import Measured
 from daisee.demo.home import BatterySensor, WiredBoard
 from daisee.demo.keys import draw_keys
-from daisee.demo.plan import HomePlan, Street
+from daisee.demo.plan import HomePlan, Street, wired_to
 from daisee.demo.watch import ChainWatch
 from daisee.errors import LedgerError, StoreError, TransactionLost
 from daisee.ledger.coin import UNLIMITED
@@ -171,8 +171,7 @@ class StreetRun:
 
     def _move_in(self, plan: HomePlan, folder: Path) -> StreetHome:
         policy = _policy(plan, self.measured.step_s)
-        sellers = [other.home for other in self.street.homes if other.sells_at_per_kwh is not None and other is not plan]
-        neighbours = [self.addresses[home] for home in sellers] if plan.buys_up_to_per_kwh is not None else []
+        neighbours = [self.addresses[home] for home in wired_to(self.street, plan)]
         sources = [policy.safe_source, *([GRID] if policy.has_grid and policy.safe_source != GRID else [])]
         wiring: dict[Source, int] = {s: n for n, s in enumerate([*sources, *map(from_neighbour, neighbours)])}
         board = WiredBoard(wiring, self.clock)

@@ -14,7 +14,7 @@ from typing import Any
 
 from daisee.demo.data import Measured
 from daisee.demo.derive import derive
-from daisee.demo.plan import Battery, HomePlan, Street
+from daisee.demo.plan import MOST_NEIGHBOURS, Battery, HomePlan, Street
 from daisee.demo.settings import BATTERY, HOME, STREET, SUPPLIER, check_keys, dotted, read_section
 from daisee.errors import ConfigurationError
 from daisee.model.attribution import Kind
@@ -116,6 +116,8 @@ def describe(street: Street) -> list[str]:
             "the supplier's two; who at times needs more than it makes buys; a purse holds a home's fair part of what is "
             "to spare."
         )
+    if sum(plan.sells_at_per_kwh is not None for plan in street.homes) > MOST_NEIGHBOURS:
+        lines.append(f"A home that buys is wired to the {MOST_NEIGHBOURS} nearest doors that sell.")
     lines += [_line(plan) for plan in street.homes[:DESCRIBED]]
     if len(street.homes) > DESCRIBED:
         rest = street.homes[DESCRIBED:]

@@ -1,0 +1,126 @@
+"""The contracts as Python objects, on a real chain: what they answer, what they refuse, and what is never told."""
+
+from typing import Any
+
+import pytest
+
+from daisee.errors import ChainError, TransactionReverted
+from daisee.ledger.coin import Coin
+from daisee.ledger.contract import Contract
+from daisee.ledger.events import events_in
+from daisee.ledger.exchange import ALL_SURPLUS, Exchange
+from daisee.ledger.home import HomeLedger
+from daisee.ledger.reverts import decode_revert
+from daisee.units import Coins, Joules, base_units, joules_from_kwh
+
+PRICE = base_units("0.20")
+
+
+@pytest.fixture
+def market(community: Any) -> Any:
+    """B has made 5 kWh and offers all of it; A has 10 coins."""
+    b, exchange = community.homes["B"], community.exchange
+    community.do(community.operator, community.coin.mint(community.homes["A"].address, base_units(10)))
+    community.do(b, exchange.report(community.now_s - 900, joules_from_kwh(5), Joules(0), {}))
+    community.do(b, exchange.offer(PRICE, ALL_SURPLUS))
+    return community
+
+
+def test_a_purchase_is_seen_alike_from_every_side(market: Any) -> None:
+    a, b = market.homes["A"], market.homes["B"]
+    market.do(a, market.exchange.buy(b.address, joules_from_kwh(2), PRICE))
+    seen = market.exchange.market(a.address, [b.address])
+    assert seen.balance == market.coin.balance_of(a.address) == base_units("9.6")
+    assert seen.offers[b.address] == market.exchange.offer_of(b.address)
+    assert seen.offers[b.address].available_j == joules_from_kwh(3)
+    assert seen.credits[b.address] == market.exchange.credit(a.address, b.address)
+    assert seen.home == market.exchange.home(a.address)
+    assert market.exchange.home(b.address).sold_j == joules_from_kwh(2)
+
+
+def test_members_are_listed_in_the_order_of_their_admission(community: Any) -> None:
+    assert community.exchange.members() == [home.address for home in community.homes.values()]
+    assert community.exchange.coin() == community.coin.address
+
+
+def test_a_refusal_comes_with_its_name_and_its_facts(market: Any) -> None:
+    a, b = market.homes["A"], market.homes["B"]
+    refused = market.exchange.buy(b.address, joules_from_kwh(6), PRICE)
+    outcome = market.settle(a.send(refused))
+    assert not outcome.succeeded
+    assert a.why(refused) == "the contract refused: ExchangeInsufficientEnergy (remainingJ 18000000, requestedJ 21600000)"
+    dear = market.exchange.buy(b.address, Joules(1), Coins(PRICE - 1))
+    assert "ExchangePriceAboveMaximum" in a.why(dear)
+    assert a.why(market.exchange.buy(b.address, Joules(1), PRICE)) == "it would be taken now"
+
+
+def test_a_reason_in_words_a_panic_and_an_unknown_error_are_told_apart() -> None:
+    words = bytes.fromhex("08c379a0") + (32).to_bytes(32) + (3).to_bytes(32) + b"no!".ljust(32, b"\0")
+    assert str(decode_revert(words)) == "the contract refused: no!"
+    assert decode_revert(bytes.fromhex("4e487b71") + (0x11).to_bytes(32)).facts == {"code": 0x11}
+    assert decode_revert(b"\1\2\3\4").error == "unknown error"
+    assert decode_revert(b"").error == "unknown error"
+    assert decode_revert(bytes.fromhex("08c379a0")).error == "unreadable error"
+
+
+def test_an_address_without_the_contract_is_said_as_such(community: Any) -> None:
+    nobody = community.homes["A"].address
+    with pytest.raises(ChainError, match="does not answer like EnergyExchange"):
+        Exchange(community.web3, nobody).home(nobody)
+    with pytest.raises((ChainError, TransactionReverted)):
+        Exchange(community.web3, community.coin.address).members()
+
+
+def test_events_say_what_happened_and_by_whom(market: Any) -> None:
+    a, b = market.homes["A"], market.homes["B"]
+    outcome = market.do(a, market.exchange.buy(b.address, Joules(3_600), PRICE))
+    told = events_in(market.web3, market.web3.eth.get_transaction_receipt(outcome.transaction))
+    assert [event.name for event in told] == ["EnergyBought", "Transfer"]
+    bought, paid = told
+    cost = PRICE // 1000
+    assert bought.facts == {
+        "buyer": a.address,
+        "seller": b.address,
+        "energyJ": 3_600,
+        "pricePerKwh": PRICE,
+        "cost": cost,
+    }
+    assert (paid.facts["from"], paid.facts["to"], paid.facts["value"]) == (a.address, b.address, cost)
+    assert (bought.contract, paid.contract) == (market.exchange.address, market.coin.address)
+    assert bought.block == outcome.block
+
+
+def test_many_transactions_of_one_account_are_in_one_block_in_order(community: Any) -> None:
+    a = community.homes["A"]
+    sent = [a.send(community.exchange.report(community.now_s - 600 + n, Joules(n), Joules(0), {})) for n in range(20)]
+    assert a.outcome(sent[0]) is None
+    community.seal()
+    outcomes = [a.outcome(transaction) for transaction in sent]
+    assert all(outcome is not None and outcome.succeeded for outcome in outcomes)
+    assert community.exchange.home(a.address).produced_j == sum(range(20))
+
+
+def test_a_sender_goes_on_after_its_node_refused_something(community: Any) -> None:
+    a = community.homes["A"]
+    with pytest.raises(ChainError, match="did not take approve"):
+        a.send(Contract(community.web3, "DaiseeCoin", community.coin.address).call("approve", [a.address, 1], 10_000_000))
+    assert community.do(a, community.coin.approve(community.exchange.address, Coins(1))).succeeded
+
+
+def test_a_key_is_in_no_repr(community: Any) -> None:
+    account = community.homes["A"]._account
+    told = repr(community.homes["A"]) + repr(vars(community.homes["A"])) + repr(account)
+    assert account.key.hex() not in told
+
+
+def test_a_home_asks_the_ledger_once_a_block(market: Any) -> None:
+    a, b = market.homes["A"], market.homes["B"]
+    ledger = HomeLedger(market.web3, market.exchange, a, [b.address])
+    first = ledger.look()
+    assert ledger.look() is first
+    market.do(a, market.exchange.buy(b.address, Joules(1), PRICE))
+    assert ledger.look().credits[b.address].bought_j == 1
+
+
+def test_the_coin_knows_its_supply(market: Any) -> None:
+    assert Coin(market.web3, market.coin.address).total_supply() == base_units(10)
