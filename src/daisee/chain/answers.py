@@ -7,16 +7,14 @@ this chain takes legacy transactions.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import rlp  # type: ignore[import-untyped]  # it has no stubs
 from eth.abc import LogAPI, ReceiptAPI
 
+from daisee.chain.blocks import Sealed
 from daisee.chain.machine import contract_address
 from daisee.chain.pool import Transaction
-
-if TYPE_CHECKING:
-    from daisee.chain.embedded import Sealed
 
 TYPE_OF_ACCESS_LIST = 1
 

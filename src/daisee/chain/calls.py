@@ -4,7 +4,7 @@ the words of a plain reason in the message and all that the contract gave back i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from eth.abc import ComputationAPI, VirtualMachineAPI
 from eth.exceptions import OutOfGas, Revert
@@ -13,12 +13,10 @@ from eth_utils.crypto import keccak
 
 from daisee.chain import questions
 from daisee.chain.answers import data, quantity
+from daisee.chain.blocks import Blocks
 from daisee.chain.machine import SERVER_ERROR, Call, execute
 from daisee.chain.pool import LEAST_GAS_PRICE
 from daisee.errors import ChainError
-
-if TYPE_CHECKING:
-    from daisee.chain.embedded import EmbeddedChain
 
 EXECUTION_REVERTED = 3
 """geth's code for a contract's refusal."""
@@ -30,7 +28,7 @@ TOLERANCE = 0.015
 """How much above the least an estimate may be, as in geth: each halving executes the call once more."""
 
 
-def call(chain: EmbeddedChain, asked: Any, at: Any = "latest", overrides: Any = None) -> str:
+def call(chain: Blocks, asked: Any, at: Any = "latest", overrides: Any = None) -> str:
     """Answer what a call gives back. It takes at most the gas of a block, so it ends."""
     if overrides:
         raise questions.unfit("state overrides are not taken here")
@@ -44,7 +42,7 @@ def call(chain: EmbeddedChain, asked: Any, at: Any = "latest", overrides: Any = 
     return data(computation.output)
 
 
-def estimate_gas(chain: EmbeddedChain, asked: Any, at: Any = "latest") -> str:
+def estimate_gas(chain: Blocks, asked: Any, at: Any = "latest") -> str:
     """Answer the least gas with which a call goes through, or a little more."""
     wanted, gas = questions.call(asked)
     sealed = questions.block(chain, at)

@@ -6,14 +6,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from daisee.chain.answers import data
+from daisee.chain.blocks import Blocks, Sealed
 from daisee.chain.machine import SERVER_ERROR, Call
 from daisee.errors import ChainError
-
-if TYPE_CHECKING:
-    from daisee.chain.embedded import EmbeddedChain, Sealed
 
 INVALID_PARAMS = -32602
 
@@ -49,7 +47,7 @@ def account(text: Any) -> bytes:
     return octets(text, 20)
 
 
-def find_block(chain: EmbeddedChain, asked: Any) -> Sealed | None:
+def find_block(chain: Blocks, asked: Any) -> Sealed | None:
     """Read a block's number, tag or EIP-1898 object; None where there is no such block."""
     if isinstance(asked, Mapping):
         if "blockHash" in asked:
@@ -61,7 +59,7 @@ def find_block(chain: EmbeddedChain, asked: Any) -> Sealed | None:
     return chain.blocks[wanted] if wanted < len(chain.blocks) else None
 
 
-def block(chain: EmbeddedChain, asked: Any) -> Sealed:
+def block(chain: Blocks, asked: Any) -> Sealed:
     """Read a block that must be there."""
     found = find_block(chain, asked)
     if found is None:

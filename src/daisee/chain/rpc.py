@@ -7,29 +7,26 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from eth.abc import StateAPI
 from eth_typing import Address as CanonicalAddress
 from eth_utils.crypto import keccak
 
 from daisee import __version__
 from daisee.chain import calls, questions
 from daisee.chain.answers import block_json, data, log_json, quantity, receipt_json, transaction_json, word
+from daisee.chain.blocks import Blocks, Sealed
 from daisee.chain.machine import SERVER_ERROR
 from daisee.chain.pool import LEAST_GAS_PRICE
 from daisee.errors import ChainError
-
-if TYPE_CHECKING:
-    from eth.abc import StateAPI
-
-    from daisee.chain.embedded import EmbeddedChain, Sealed
 
 NO_SUCH_METHOD = -32601
 MOST_LOGS = 10_000
 """The most logs that one answer holds."""
 
 
-def answer(chain: EmbeddedChain, method: str, params: list[Any]) -> Any:
+def answer(chain: Blocks, method: str, params: list[Any]) -> Any:
     """Answer one call; ChainError with a JSON-RPC code where there is no answer."""
     known = METHODS.get(method)
     if known is None:
@@ -40,7 +37,7 @@ def answer(chain: EmbeddedChain, method: str, params: list[Any]) -> Any:
     return known(chain, *params)
 
 
-def _state(chain: EmbeddedChain, at: Any) -> StateAPI:
+def _state(chain: Blocks, at: Any) -> StateAPI:
     return chain.vm_after(questions.block(chain, at)).state
 
 
@@ -48,29 +45,29 @@ def _account(text: Any) -> CanonicalAddress:
     return CanonicalAddress(questions.account(text))
 
 
-def _get_balance(chain: EmbeddedChain, account: Any, at: Any = "latest") -> str:
+def _get_balance(chain: Blocks, account: Any, at: Any = "latest") -> str:
     return quantity(_state(chain, at).get_balance(_account(account)))
 
 
-def _get_code(chain: EmbeddedChain, account: Any, at: Any = "latest") -> str:
+def _get_code(chain: Blocks, account: Any, at: Any = "latest") -> str:
     return data(_state(chain, at).get_code(_account(account)))
 
 
-def _get_storage(chain: EmbeddedChain, account: Any, slot: Any, at: Any = "latest") -> str:
+def _get_storage(chain: Blocks, account: Any, slot: Any, at: Any = "latest") -> str:
     return word(_state(chain, at).get_storage(_account(account), questions.number(slot)))
 
 
-def _get_nonce(chain: EmbeddedChain, account: Any, at: Any = "latest") -> str:
+def _get_nonce(chain: Blocks, account: Any, at: Any = "latest") -> str:
     if at == "pending":
         return quantity(chain.pool.next_nonce(_account(account), chain.head_state))
     return quantity(_state(chain, at).get_nonce(_account(account)))
 
 
-def _send_raw(chain: EmbeddedChain, raw: Any) -> str:
+def _send_raw(chain: Blocks, raw: Any) -> str:
     return data(chain.take(questions.octets(raw)))
 
 
-def _get_transaction(chain: EmbeddedChain, asked: Any) -> dict[str, Any] | None:
+def _get_transaction(chain: Blocks, asked: Any) -> dict[str, Any] | None:
     wanted = questions.octets(asked, 32)
     found = chain.find_transaction(wanted)
     if found is not None:
@@ -80,31 +77,31 @@ def _get_transaction(chain: EmbeddedChain, asked: Any) -> dict[str, Any] | None:
     return None if waiting is None else transaction_json(waiting, None, None)
 
 
-def _get_receipt(chain: EmbeddedChain, asked: Any) -> dict[str, Any] | None:
+def _get_receipt(chain: Blocks, asked: Any) -> dict[str, Any] | None:
     found = chain.find_transaction(questions.octets(asked, 32))
     return None if found is None else receipt_json(*found)
 
 
-def _get_block_receipts(chain: EmbeddedChain, at: Any) -> list[dict[str, Any]] | None:
+def _get_block_receipts(chain: Blocks, at: Any) -> list[dict[str, Any]] | None:
     sealed = questions.find_block(chain, at)
     return None if sealed is None else [receipt_json(sealed, index) for index in range(len(sealed.transactions))]
 
 
-def _get_block_by_number(chain: EmbeddedChain, at: Any, full: Any = False) -> Any:
+def _get_block_by_number(chain: Blocks, at: Any, full: Any = False) -> Any:
     sealed = questions.find_block(chain, at)
     return None if sealed is None else block_json(sealed, bool(full))
 
 
-def _get_block_by_hash(chain: EmbeddedChain, block_hash: Any, full: Any = False) -> Any:
+def _get_block_by_hash(chain: Blocks, block_hash: Any, full: Any = False) -> Any:
     sealed = chain.find_block(questions.octets(block_hash, 32))
     return None if sealed is None else block_json(sealed, bool(full))
 
 
-def _count_by_number(chain: EmbeddedChain, at: Any) -> str | None:
+def _count_by_number(chain: Blocks, at: Any) -> str | None:
     return _count(questions.find_block(chain, at))
 
 
-def _count_by_hash(chain: EmbeddedChain, block_hash: Any) -> str | None:
+def _count_by_hash(chain: Blocks, block_hash: Any) -> str | None:
     return _count(chain.find_block(questions.octets(block_hash, 32)))
 
 
@@ -112,7 +109,7 @@ def _count(sealed: Sealed | None) -> str | None:
     return None if sealed is None else quantity(len(sealed.transactions))
 
 
-def _get_logs(chain: EmbeddedChain, asked: Any) -> list[dict[str, Any]]:
+def _get_logs(chain: Blocks, asked: Any) -> list[dict[str, Any]]:
     if not isinstance(asked, Mapping):
         raise questions.unfit("a filter is an object")
     addresses, topics = questions.choices(asked.get("address"), 20), questions.topics(asked.get("topics"))
@@ -129,7 +126,7 @@ def _get_logs(chain: EmbeddedChain, asked: Any) -> list[dict[str, Any]]:
     return found
 
 
-def _blocks_of(chain: EmbeddedChain, asked: Mapping[str, Any]) -> list[Sealed]:
+def _blocks_of(chain: Blocks, asked: Mapping[str, Any]) -> list[Sealed]:
     """List the blocks a filter names in which there are any logs."""
     if asked.get("blockHash") is not None:
         if asked.get("fromBlock") is not None or asked.get("toBlock") is not None:
