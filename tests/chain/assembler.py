@@ -64,7 +64,8 @@ CUPBOARD = f"""
             "dive()": "dive",
             "now()": "now",
             "before()": "before",
-            "pass(uint256)": "pass",
+            "left()": "left",
+            "greedy()": "greedy",
         }
     )
 }
@@ -78,7 +79,8 @@ CUPBOARD = f"""
     dive:   0 CALLDATALOAD 0 MSTORE 0 0 32 0 0 ADDRESS GAS CALL POP 1 0 SLOAD ADD 0 SSTORE STOP
     now:    TIMESTAMP 0 MSTORE NUMBER 32 MSTORE CHAINID 64 MSTORE 96 0 RETURN
     before: 1 NUMBER SUB BLOCKHASH 0 MSTORE 32 0 RETURN
-    pass:   0 0 0 0 4 CALLDATALOAD CALLER GAS CALL ISZERO 0 MSTORE 32 0 RETURN
+    left:   GAS 0 MSTORE 32 0 RETURN
+    greedy: 200000 GAS GT @enough JUMPI 0 0 REVERT enough: STOP
 """
 
 CUPBOARD_ABI = [
@@ -112,6 +114,8 @@ CUPBOARD_ABI = [
         ],
     },
     {"type": "function", "name": "before", "inputs": [], "outputs": [{"name": "", "type": "bytes32"}], "stateMutability": "view"},
+    {"type": "function", "name": "left", "inputs": [], "outputs": [{"name": "", "type": "uint256"}], "stateMutability": "view"},
+    {"type": "function", "name": "greedy", "inputs": [], "outputs": [], "stateMutability": "nonpayable"},
     {
         "type": "event",
         "name": "Put",

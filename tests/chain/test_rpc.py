@@ -139,7 +139,7 @@ def test_an_unknown_block_is_no_block() -> None:
     assert chain.rpc("eth_getBlockByNumber", ["0x63"]) is None
     assert chain.rpc("eth_getBlockReceipts", ["0x63"]) is None
     assert chain.rpc("eth_getBlockTransactionCountByHash", [ZEROS]) is None
-    for asked in ("0x63", {"blockHash": ZEROS}, {"blockNumber": "0x63"}):
+    for asked in ("0x1", "0x63", {"blockHash": ZEROS}, {"blockNumber": "0x63"}):
         with pytest.raises(ChainError, match="header not found"):
             chain.rpc("eth_getBalance", [ANNA.address, asked])
     with pytest.raises(ChainError, match="unknown block"):
@@ -163,6 +163,25 @@ def test_an_estimate_stops_at_what_the_sender_can_pay(embedded: Town) -> None:
     burning = {"to": cupboard.address, "data": cupboard.encode_abi("burn")}
     with pytest.raises(ChainError, match=r"gas required exceeds allowance \(6000000\)"):
         embedded.client.rpc("eth_estimateGas", [burning])
+
+
+def test_a_call_has_the_gas_of_a_block_and_no_more(embedded: Town) -> None:
+    cupboard = embedded.cupboard()
+    call = {"to": cupboard.address, "data": cupboard.encode_abi("left")}
+    left = [
+        int(embedded.client.rpc("eth_call", [{**call, **gas}]), 16) for gas in ({"gas": "0x186a0"}, {}, {"gas": "0xffffffff"})
+    ]
+    assert 70_000 < left[0] < 79_000
+    assert 5_970_000 < left[1] == left[2] < 5_979_000
+
+
+def test_an_estimate_is_enough_for_a_contract_that_wants_more_than_it_uses(embedded: Town) -> None:
+    cupboard = embedded.cupboard()
+    fields = {"to": cupboard.address, "data": cupboard.encode_abi("greedy")}
+    estimate = int(embedded.client.rpc("eth_estimateGas", [fields]), 16)
+    receipt = embedded.do(BERT, **fields, value=0, gas=estimate)
+    assert (receipt["status"], receipt["gasUsed"] < 30_000) == (1, True)
+    assert 221_000 < estimate < 226_000
 
 
 def test_a_call_makes_a_contract_where_a_transaction_would(embedded: Town) -> None:

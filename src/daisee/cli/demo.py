@@ -177,8 +177,8 @@ def _progress(console: Console, measured: Measured) -> Iterator[Any]:
 def _print_report(console: Console, report: dict[str, Any], street: Street) -> None:
     currency = street.supplier.currency
     span = f"{report['data']['from'][:16]} to {report['data']['to'][:16]}"
-    title = f"{span}: kWh, coins, and {currency} paid with the street and alone"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    console.print(f"{span}: kWh, coins, {currency} with the street and alone")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("home", overflow="fold", min_width=8)
     for name in ("used", "own", "bought", "grid", "made", "sold", "coins", "with", "alone"):
         table.add_column(name, justify="right", no_wrap=True)
