@@ -71,7 +71,24 @@ def test_a_node_that_is_not_there_is_exit_code_1(capsys: pytest.CaptureFixture[s
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
     code, _, err = run(capsys, "ledger", "--rpc", url, "--exchange", "0x" + "11" * 20, "coin", "supply")
     assert code == 1
-    assert "is the chain running there?" in err
+    assert "is it running?" in err
+    assert err.count("\n") == 1
+
+
+def test_help_asks_for_no_exchange_and_a_question_does(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DAISEE_EXCHANGE", raising=False)
+    assert run(capsys, "ledger", "exchange", "members", "--help")[0] == 0
+    code, _, err = run(capsys, "ledger", "exchange", "members")
+    assert (code, "--exchange" in err) == (2, True)
+
+
+@pytest.mark.parametrize("place", ["/dev/full", "/proc/nothing.json"])
+def test_a_report_that_cannot_be_written_is_one_line(capsys: pytest.CaptureFixture[str], place: str) -> None:
+    code, _, err = run(capsys, "demo", "--headless", "--days", "0.02", "--report", place)
+    assert code in (1, 2)
+    assert f"written to {place}" in err
     assert err.count("\n") == 1
 
 

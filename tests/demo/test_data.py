@@ -398,7 +398,7 @@ def test_a_home_that_was_not_chosen_cannot_spoil_the_others(write: Write) -> Non
 
 
 def test_an_unknown_home_is_refused_with_the_one_that_may_have_been_meant() -> None:
-    with pytest.raises(UsageError, match=r"there is no 'dev-33' in .*; did you mean dev-3\? It has dev-1, dev-2"):
+    with pytest.raises(UsageError, match=r"there is no 'dev-33' in .*; did you mean dev-3\? it has dev-1, dev-2"):
         load(None, homes=["dev-1", "dev-33"])
 
 
@@ -406,6 +406,11 @@ def test_an_unknown_home_is_refused_with_the_one_that_may_have_been_meant() -> N
 def test_fewer_than_two_chosen_homes_are_refused(homes: list[str]) -> None:
     with pytest.raises(UsageError, match="at least two homes"):
         load(None, homes=homes)
+
+
+def test_one_home_that_is_not_there_is_said_to_be_not_there() -> None:
+    with pytest.raises(UsageError, match="there is no 'nobody' in"):
+        load(None, homes=["nobody"])
 
 
 def test_a_start_and_days_choose_a_part_and_its_gaps(write: Write) -> None:

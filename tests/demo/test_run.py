@@ -146,6 +146,10 @@ def test_the_street_reports_what_it_replayed(lived: dict[str, Any]) -> None:
     consumed_j = sum(home["consumed_j"] for home in lived["homes"])
     assert lived["street"]["shared_j"] == shared_j
     assert lived["street"]["self_sufficiency"] == round((own_j + shared_j) / consumed_j, 4)
+    left_j = sum(home["exported_j"] for home in lived["homes"]) - shared_j
+    produced_j = sum(home["produced_j"] for home in lived["homes"])
+    assert lived["street"]["self_consumption"] == round(1 - left_j / produced_j, 4)
+    assert data["lived_to"] == data["to"]
     assert lived["ledger"]["supply"] == lived["ledger"]["sum_of_balances"] == str(13 * BASE_UNITS_PER_COIN)
 
 

@@ -245,9 +245,9 @@ max_discharge_w = 1000
         ("[homes.sunny]\nbattery = 3", "homes.sunny.battery", "expected a section"),
         (ISLANDED.replace('kind = "islanded"', ""), "homes.half.battery", 'expected kind = "islanded"'),
         (ISLANDED.replace("capacity_kwh = 2", ""), "homes.half.battery.capacity_kwh", "is missing; expected: What can be used"),
-        (ISLANDED.replace("= 2", "= 0"), "homes.half.battery.capacity_kwh", "above 0"),
-        (ISLANDED.replace("0.9", "1.1"), "homes.half.battery.round_trip_efficiency", "at most 1, found 1.1"),
-        (ISLANDED.replace("0.9", "0"), "homes.half.battery.round_trip_efficiency", "above 0"),
+        (ISLANDED.replace("= 2", "= 0"), "homes.half.battery.capacity_kwh", "from 0.001"),
+        (ISLANDED.replace("0.9", "1.1"), "homes.half.battery.round_trip_efficiency", "to 1, found 1.1"),
+        (ISLANDED.replace("0.9", "0"), "homes.half.battery.round_trip_efficiency", "from 0.01"),
         (ISLANDED + "opening_soc = 50", "homes.half.battery.opening_soc", "from 0 to 1, found 50"),
         (ISLANDED + "capacity_j = 5", "homes.half.battery.capacity_j", "did you mean capacity_kwh?"),
     ],
@@ -417,3 +417,23 @@ def test_a_home_that_buys_is_wired_to_the_nearest_doors_that_sell() -> None:
     assert wired_to(street, doors[5]) == ["h4", "h3", "h1", "h0"]
     assert wired_to(street, replace(doors[0], buys_up_to_per_kwh=None)) == []
     assert "wired to the 4 nearest" in "".join(describe(street))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[supplier]\nimport_price_per_kwh = 1e-30", "at most 18 decimals"),
+        ("[supplier]\nimport_price_per_kwh = 1e99999999999999999999", "numbers of a sensible size"),
+        ("[street]\nchain_id = " + "9" * 5000, "numbers of a sensible size"),
+        ("[street]\nchain_id = 0x" + "f" * 5000, "a number of very many digits"),
+        ("a = " + "[" * 5000, "brackets within brackets|expected TOML"),
+        ("#" * 300_000, "at most 262144 characters"),
+        ('[homes.sunny.battery]\nproduct = "p"\nsource = "s"\ncapacity_kwh = 1e-7', "from 0.001"),
+    ],
+)
+def test_numbers_and_files_beyond_all_sense_are_refused_in_a_line(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "street.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=told) as refused:
+        load_street(path, village())
+    assert "\n" not in str(refused.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from daisee.demo.live import Pace, run_live
 from daisee.demo.plan import Street
 from daisee.demo.run import StreetRun
 from daisee.demo.street import describe, load_street
-from daisee.errors import LawBroken, UsageError
+from daisee.errors import DaiseeError, LawBroken, UsageError
 from daisee.units import coins, kwh
 
 DEFAULT_SPEED = 360.0
@@ -49,6 +50,12 @@ class IsoTime(click.ParamType[datetime]):
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at
 
 
+def _finite(number: float) -> float:
+    if not math.isfinite(number):
+        raise click.BadParameter(f"{number} is no number of seconds")
+    return number
+
+
 @click.command()
 @click.option(
     "--data",
@@ -59,8 +66,8 @@ class IsoTime(click.ParamType[datetime]):
     show_default="a week of six homes",
 )
 @click.option("--homes", metavar="A,B,C", help="Only these homes of the file.")
-@click.option("--start", type=IsoTime(), help="Begin the data here.")
-@click.option("--days", type=float, metavar="N", help="Only so many days of it.")
+@click.option("--start", type=IsoTime(), help="Begin the data here; UTC where no zone is given.")
+@click.option("--days", type=float, metavar="N", help="Only so many days of it; a part of a day will do.")
 @click.option(
     "--street",
     "street_file",
@@ -72,6 +79,7 @@ class IsoTime(click.ParamType[datetime]):
 @click.option(
     "--speed",
     type=click.FloatRange(min=0, min_open=True),
+    callback=lambda _ctx, _param, value: _finite(value),
     default=DEFAULT_SPEED,
     show_default=True,
     help="Street seconds in a second.",
@@ -123,7 +131,7 @@ def demo(
         report, complete = _live(console, StreetRun(measured, street, stores, seed), pace)
     _print_report(console, report, street)
     if report_file:
-        report_file.write_text(json.dumps(report, indent=2) + "\n")
+        _write(report_file, report)
         console.print(f"The account is in {report_file}.", soft_wrap=True)
     broken = tuple(name for name, kept in report["laws"].items() if not kept)
     if broken:
@@ -133,8 +141,26 @@ def demo(
 
 def _check_writable(report_file: Path | None) -> None:
     """Find out before the street has lived, not after it."""
-    if report_file and not report_file.parent.is_dir():
+    if report_file is None:
+        return
+    if not report_file.parent.is_dir():
         raise UsageError(f"the report cannot be written to {report_file}: there is no folder {report_file.parent}; make it first")
+    new = not report_file.exists()
+    try:
+        report_file.open("a").close()
+        if new:
+            report_file.unlink()
+    except OSError as error:
+        raise UsageError(f"the report cannot be written to {report_file}: {error.strerror}") from error
+
+
+def _write(report_file: Path, report: dict[str, Any]) -> None:
+    try:
+        report_file.write_text(json.dumps(report, indent=2) + "\n")
+    except OSError as error:
+        raise DaiseeError(
+            f"the report could not be written to {report_file}: {error.strerror}; the table above is all of it"
+        ) from error
 
 
 @contextmanager
@@ -176,8 +202,11 @@ def _progress(console: Console, measured: Measured) -> Iterator[Any]:
 
 def _print_report(console: Console, report: dict[str, Any], street: Street) -> None:
     currency = street.supplier.currency
-    span = f"{report['data']['from'][:16]} to {report['data']['to'][:16]}"
-    console.print(f"{span}: kWh, coins, {currency} with the street and alone")
+    data = report["data"]
+    span = f"{data['from'][:16]} to {data['lived_to'][:16]}"
+    if data["lived_to"] != data["to"]:
+        span += f" (stopped; the data goes on to {data['to'][:16]})"
+    console.print(Text(f"{span}: kWh, coins, {currency} with the street and alone"), soft_wrap=True)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("home", overflow="fold", min_width=8)
     for name in ("used", "own", "bought", "grid", "made", "sold", "coins", "with", "alone"):
@@ -199,8 +228,9 @@ def _print_sums(console: Console, report: dict[str, Any]) -> None:
     shares = report["street"]
     if shares["self_sufficiency"] is not None:
         console.print(
-            f"{shares['self_sufficiency']:.1%} of what the street used it made itself; neighbours shared "
-            f"{kwh(shares['shared_j']):.2f} kWh."
+            f"{shares['self_sufficiency']:.1%} of what the street used came from its own roofs and batteries; neighbours "
+            f"shared {kwh(shares['shared_j']):.2f} kWh.",
+            soft_wrap=True,
         )
     dark_j = sum(home["unserved_j"] for home in report["homes"])
     if dark_j:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import asdict
 from decimal import Decimal
@@ -21,13 +22,17 @@ from daisee.ledger.events import events_in
 from daisee.ledger.exchange import Exchange
 from daisee.units import Address, coins, kwh
 
+log = logging.getLogger(__name__)
+
 DEFAULT_RPC = "http://127.0.0.1:8545"
 
 
 class Ledger:
     """What the commands below look at; opened when first asked for."""
 
-    def __init__(self, rpc: str, exchange: str) -> None:
+    def __init__(self, rpc: str, exchange: str | None) -> None:
+        if exchange is None:
+            raise UsageError("which exchange? Name its address with --exchange, before the command, or in DAISEE_EXCHANGE")
         if not Web3.is_address(exchange):
             raise UsageError(f"{exchange} is no address: it is 0x and 40 hex digits, as the demo prints it for its exchange")
         self.web3 = Web3(RemoteChain(rpc).provider())
@@ -38,7 +43,8 @@ class Ledger:
         except (Web3Exception, OSError) as error:
             if isinstance(error, UsageError):
                 raise
-            raise ChainError(f"{rpc} does not answer ({error}); is the chain running there? (--rpc URL)") from error
+            log.debug("%s", error)
+            raise ChainError(f"no chain answers at {rpc}; is it running? (--rpc URL says where)") from error
         self.exchange = Exchange(self.web3, address)
         self.coin = Coin(self.web3, self.exchange.coin())
 
@@ -48,9 +54,11 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON: 
 
 @click.group()
 @click.option("--rpc", default=DEFAULT_RPC, show_default=True, help="A node's JSON-RPC address.")
-@click.option("--exchange", envvar="DAISEE_EXCHANGE", required=True, help="The exchange's address, as the demo prints it.")
+@click.option(
+    "--exchange", envvar="DAISEE_EXCHANGE", show_envvar=True, help="The exchange's address, as the demo prints it; required."
+)
 @click.pass_context
-def ledger(ctx: click.Context, rpc: str, exchange: str) -> None:
+def ledger(ctx: click.Context, rpc: str, exchange: str | None) -> None:
     """Look at the coin and the exchange of a running community."""
     ctx.obj = lambda: Ledger(rpc, exchange)
 

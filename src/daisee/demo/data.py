@@ -132,7 +132,7 @@ def load(
     lasts `days`, or as long as there is data. A file that cannot be replayed is a DataFileError, a choice that cannot be met a
     UsageError.
     """
-    _check_choice(homes, start, days)
+    _check_choice(start, days)
     file = COMMUNITY if path is None else path
     raw = read_file(file, None if homes is None else frozenset(homes))
     _check_homes(file, raw, homes)
@@ -159,13 +159,11 @@ def _iso(at_s: float) -> str:
     return datetime.fromtimestamp(at_s, UTC).isoformat().replace("+00:00", "Z")
 
 
-def _check_choice(homes: Sequence[str] | None, start: datetime | None, days: float | None) -> None:
+def _check_choice(start: datetime | None, days: float | None) -> None:
     if days is not None and not (math.isfinite(days) and days > 0):
         raise UsageError(f"--days: expected a number above 0, found {days}")
     if start is not None and start.tzinfo is None:
         raise UsageError(f"--start: expected a time with its zone, found {start.isoformat()}")
-    if homes is not None and len(set(homes)) < 2:
-        raise UsageError(f"--homes: expected at least two homes, since one alone has no neighbour, found {len(set(homes))}")
 
 
 def _check_homes(file: Path, raw: RawFile, chosen: Sequence[str] | None) -> None:
@@ -176,8 +174,10 @@ def _check_homes(file: Path, raw: RawFile, chosen: Sequence[str] | None) -> None
             meant = f"did you mean {near[0]}? " if near else ""
             more = f" and {len(there) - HOMES_LISTED} more" if len(there) > HOMES_LISTED else ""
             raise UsageError(
-                f"--homes: there is no {shown(name)} in {file}; {meant}It has {', '.join(there[:HOMES_LISTED])}{more}"
+                f"--homes: there is no {shown(name)} in {file}; {meant}it has {', '.join(there[:HOMES_LISTED])}{more}"
             )
+    if chosen is not None and len(set(chosen)) < 2:
+        raise UsageError(f"--homes: expected at least two homes, since one alone has no neighbour, found {len(set(chosen))}")
     if not raw.homes:
         raise DataFileError(file, None, "expected rows under the header, found none")
     if len(raw.homes) < 2:

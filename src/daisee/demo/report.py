@@ -30,6 +30,7 @@ def make_report(run: StreetRun, wall_s: float) -> dict[str, Any]:
             "file": measured.file,
             "from": _iso(measured.from_s),
             "to": _iso(measured.to_s),
+            "lived_to": _iso(measured.from_s + run.lived_s),
             "step_s": measured.step_s,
             "homes": len(measured.homes),
             "rows": measured.rows,
@@ -116,14 +117,16 @@ def _ledger(run: StreetRun, books: Books) -> dict[str, Any]:
 
 
 def _street(homes: list[dict[str, Any]]) -> dict[str, Any]:
-    """Add the homes up. Self-sufficiency: the share of what was used that the street itself made. Self-consumption: the share of
-    what was made that the street itself used.
+    """Add the homes up. Self-sufficiency: the share of what was used that came from no supplier but from the street's own roofs
+    and batteries, what these held at the beginning included. Self-consumption: the share of what was made that stayed: used
+    at home, shared, or put into a battery.
     """
     consumed_j, produced_j = sum(h["consumed_j"] for h in homes), sum(h["produced_j"] for h in homes)
     shared_j = sum(h["drawn_j"] for h in homes)
     local_j = sum(h["own_j"] for h in homes) + shared_j
+    left_j = max(0, sum(h["exported_j"] for h in homes) - shared_j)
     return {
         "shared_j": shared_j,
         "self_sufficiency": round(local_j / consumed_j, 4) if consumed_j else None,
-        "self_consumption": round(min(1.0, local_j / produced_j), 4) if produced_j else None,
+        "self_consumption": round(1 - left_j / produced_j, 4) if produced_j else None,
     }

@@ -18,6 +18,8 @@ from daisee.model.attribution import Kind
 from daisee.model.readings import SLOT_S
 from daisee.units import base_units, joules_from_kwh
 
+MOST_DECIMALS = 18
+"""What a number may have after its point; a coin has no more."""
 REQUIRED = object()
 """The default of a setting that has none."""
 
@@ -68,6 +70,8 @@ def _number(least: str, most: str, *, above: bool = False) -> Callable[[Any], De
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
             raise ValueError(expected + ", without quotes")
         number = Decimal(value)
+        if number.is_finite() and int(number.as_tuple().exponent) < -MOST_DECIMALS:
+            raise ValueError(f"at most {MOST_DECIMALS} decimals")
         if not number.is_finite() or not Decimal(least) <= number <= Decimal(most) or (above and number == Decimal(least)):
             raise ValueError(expected)
         return number
@@ -92,17 +96,11 @@ def _via(into: Callable[[Any], Any], read: Callable[[Any], Any]) -> Callable[[An
 def _coins(least: str, most: str, *, above: bool = False) -> Callable[[Any], Any]:
     read = _number(least, most, above=above)
 
-    def read_coins(value: Any) -> Any:
-        try:
-            return base_units(read(value))
-        except ValueError as error:
-            raise ValueError("at most 18 decimals") if "18 decimals" in str(error) else error from None
-
-    return read_coins
+    return _via(base_units, read)
 
 
 _share = _via(float, _number("0", "1"))
-_power = _via(float, _number("0", "1000000", above=True))
+_power = _via(float, _number("1", "1000000"))
 _energy = _via(joules_from_kwh, _number("0", "100000"))
 
 STREET = (
@@ -188,14 +186,14 @@ BATTERY = (
         "capacity_kwh",
         "kWh",
         "What can be used between empty and full.",
-        _via(lambda kwh: float(joules_from_kwh(kwh)), _number("0", "100000", above=True)),
+        _via(lambda kwh: float(joules_from_kwh(kwh)), _number("0.001", "100000")),
         field="capacity_j",
     ),
     Setting(
         "round_trip_efficiency",
         "0 to 1",
         "What comes out for what went in.",
-        _via(float, _number("0", "1", above=True)),
+        _via(float, _number("0.01", "1")),
     ),
     Setting("max_charge_w", "W", "The most that goes in.", _power),
     Setting("max_discharge_w", "W", "The most that comes out.", _power),
@@ -256,6 +254,8 @@ def _shown(value: Any) -> str:
     """Write a value as TOML does, within one line."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, int) and value.bit_length() > 128:
+        return "a number of very many digits"
     text = str(value)
     text = text if len(text) <= 40 else text[:37] + "..."
     if not text.isprintable():

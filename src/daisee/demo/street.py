@@ -27,6 +27,8 @@ __all__ = ["COMMUNITY_STREET", "Battery", "HomePlan", "Street", "derive", "descr
 COMMUNITY_STREET = Path(__file__).parent / "street.toml"
 """The street of the homes that ship with the package."""
 
+LARGEST_FILE = 256 * 1024
+"""Characters; some four hundred homes, each with a battery."""
 DESCRIBED = 24
 """So many homes get a line of their own."""
 
@@ -49,7 +51,7 @@ def load_street(path: Path | None, measured: Measured) -> Street:
 def _read(path: Path) -> dict[str, Any]:
     """Read TOML, its numbers as decimals."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise ConfigurationError(path, "", "there is no such file; expected TOML, like the street.toml of the package") from error
     except IsADirectoryError as error:
@@ -58,8 +60,16 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigurationError(path, "", "expected text in UTF-8, found other bytes") from error
     except OSError as error:
         raise ConfigurationError(path, "", f"expected a file that can be read: {error.strerror or error}") from error
+    if len(text) > LARGEST_FILE:
+        raise ConfigurationError(path, "", f"expected at most {LARGEST_FILE} characters, found {len(text)}")
+    try:
+        return tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(path, "", f"expected TOML: {str(error).splitlines()[0]}") from error
+    except (ArithmeticError, ValueError) as error:
+        raise ConfigurationError(path, "", "expected numbers of a sensible size, found one beyond it") from error
+    except RecursionError as error:
+        raise ConfigurationError(path, "", "expected keys in sections, found brackets within brackets without end") from error
 
 
 def _street(file: Path, written: Mapping[str, Any], measured: Measured) -> Street:
