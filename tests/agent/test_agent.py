@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from daisee.agent.agent import Agent
-from daisee.errors import ChainError
+from daisee.errors import ChainError, RelayError
 from daisee.ledger.home import HomeLedger
 from daisee.model.attribution import Kind
 from daisee.model.decision import Policy
@@ -260,3 +260,68 @@ def test_the_node_that_does_not_answer_is_an_error_that_can_be_tried_again(house
     with pytest.raises(ChainError, match="does not answer") as told:
         house.agent.ledger.look()
     assert told.value.retryable
+
+
+def test_an_agent_that_starts_while_a_report_is_on_its_way_waits_for_it(house: House) -> None:
+    house.minutes(14)
+    house.minute(seal=False)
+    assert house.world.chain.pending_count == 1, "the report of the first quarter"
+    house.agent = house.open_agent()
+    for _ in range(16):
+        house.minute(seal=False)
+    assert house.world.chain.pending_count == 1, "nothing is said again while something is on its way"
+    house.minutes(16)
+    ledger = house.world.exchange.home(house.a.address)
+    whole = total(house.store.slots(to_s=ledger.until_s))
+    assert ledger.own_j == whole.own_j > 0
+
+
+def test_a_purchase_whose_answer_was_lost_is_not_made_twice(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.minutes(3)
+    house.meter.state_of_charge = 0.29
+    eth, answers = house.world.web3.eth, 3
+    send = eth.send_raw_transaction
+
+    def lose_the_answer(raw: bytes) -> Any:
+        nonlocal answers
+        sent = send(raw)
+        answers -= 1
+        if answers >= 0:
+            raise ConnectionError("timed out")
+        return sent
+
+    monkeypatch.setattr(eth, "send_raw_transaction", lose_the_answer)
+    house.minute(seal=False)
+    house.minute(seal=False)
+    house.minute(seal=False)
+    house.minutes(2)
+    assert house.world.exchange.credit(house.a.address, house.b.address).bought_j == POLICY.buy_j
+    assert house.relay.read_back() == house.from_b
+
+
+def test_a_relay_that_went_to_its_safe_source_by_itself_ends_what_is_drawn(house: House) -> None:
+    house.meter.state_of_charge = 0.29
+    house.minutes(5)
+    assert house.relay.read_back() == house.from_b
+    house.meter.state_of_charge = 0.40  # between the thresholds: the agent wants to change nothing
+    drawn_before = total(house.store.slots()).drawn_j[house.b.address]
+    house.world.now_s += 301
+    house.relay.watch(house.world.now_s)
+    assert house.relay.read_back() == OWN
+    house.meter.state_of_charge = 0.6
+    house.minutes(5)
+    assert total(house.store.slots()).drawn_j[house.b.address] == drawn_before
+
+
+def test_a_relay_that_does_not_answer_counts_nothing_as_drawn(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.meter.state_of_charge = 0.29
+    house.minutes(5)
+    assert house.relay.read_back() == house.from_b
+    drawn_before = total(house.store.slots()).drawn_j[house.b.address]
+
+    def silent() -> Any:
+        raise RelayError("no answer from the board")
+
+    monkeypatch.setattr(house.relay, "read_back", silent)
+    house.minutes(5)
+    assert total(house.store.slots()).drawn_j[house.b.address] == drawn_before

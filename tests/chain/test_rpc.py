@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import pytest
@@ -161,8 +162,20 @@ def test_an_estimate_stops_at_what_the_sender_can_pay(embedded: Town) -> None:
     with pytest.raises(ChainError, match=r"intrinsic gas too low|gas required exceeds allowance"):
         embedded.client.rpc("eth_estimateGas", [call])
     burning = {"to": cupboard.address, "data": cupboard.encode_abi("burn")}
-    with pytest.raises(ChainError, match=r"gas required exceeds allowance \(6000000\)"):
-        embedded.client.rpc("eth_estimateGas", [burning])
+    with pytest.raises(ChainError, match=r"gas required exceeds allowance \(900000\)"):
+        embedded.client.rpc("eth_estimateGas", [{**burning, "gas": hex(900_000)}])
+
+
+def test_a_question_that_takes_too_long_is_broken_off(embedded: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("daisee.chain.calls.CALL_TIMEOUT_S", 0.2)
+    cupboard = embedded.cupboard()
+    burning = {"to": cupboard.address, "data": cupboard.encode_abi("burn")}
+    for method in ("eth_call", "eth_estimateGas"):
+        began = time.monotonic()
+        with pytest.raises(ChainError, match="execution aborted"):
+            embedded.client.rpc(method, [burning])
+        assert time.monotonic() - began < 1.5
+    assert embedded.do(BERT, to=cupboard.address, value=0, data=burning["data"], gas=100_000)["status"] == 0, "it goes on"
 
 
 def test_a_call_has_the_gas_of_a_block_and_no_more(embedded: Town) -> None:

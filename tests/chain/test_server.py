@@ -85,6 +85,7 @@ def test_a_call_is_answered(port: int) -> None:
     assert ask(port, ASK) == {"jsonrpc": "2.0", "id": 1, "result": hex(CHAIN_ID)}
     assert ask(port, {**ASK, "id": "a name"})["id"] == "a name"
     assert ask(port, {**ASK, "id": None})["result"] == hex(CHAIN_ID)
+    assert ask(port, {**ASK, "id": 2.5})["id"] == 2.5
     assert ask(port, {key: value for key, value in ASK.items() if key != "params"})["result"] == hex(CHAIN_ID)
 
 

@@ -101,7 +101,8 @@ class Ground:
     def send(self, who: LocalAccount, call: Any) -> Told:
         """Have an account call a contract; TransactionReverted where the contract refuses."""
         (receipt,) = self._seal((who, call))
-        return Told(events_in(self.web3, receipt), receipt["gasUsed"])
+        ours = {Address(self.coin.address), Address(self.exchange.address)}
+        return Told(events_in(self.web3, receipt, ours), receipt["gasUsed"])
 
     def passes(self, seconds: int) -> None:
         """Let time pass without a transaction."""

@@ -74,7 +74,11 @@ def test_an_address_without_the_contract_is_said_as_such(community: Any) -> None
 def test_events_say_what_happened_and_by_whom(market: Any) -> None:
     a, b = market.homes["A"], market.homes["B"]
     outcome = market.do(a, market.exchange.buy(b.address, Joules(3_600), PRICE))
-    told = events_in(market.web3, market.web3.eth.get_transaction_receipt(outcome.transaction))
+    told = events_in(
+        market.web3,
+        market.web3.eth.get_transaction_receipt(outcome.transaction),
+        {market.coin.address, market.exchange.address},
+    )
     assert [event.name for event in told] == ["EnergyBought", "Transfer"]
     bought, paid = told
     cost = PRICE // 1000
@@ -124,3 +128,9 @@ def test_a_home_asks_the_ledger_once_a_block(market: Any) -> None:
 
 def test_the_coin_knows_its_supply(market: Any) -> None:
     assert Coin(market.web3, market.coin.address).total_supply() == base_units(10)
+
+
+def test_what_other_contracts_say_is_not_even_read(market: Any) -> None:
+    transfer = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
+    entry = {"address": "0x" + "77" * 20, "topics": [bytes.fromhex(transfer[2:])] * 4, "data": b""}
+    assert events_in(market.web3, {"logs": [entry]}, {market.coin.address}) == []  # type: ignore[typeddict-item]

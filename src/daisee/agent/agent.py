@@ -64,6 +64,10 @@ class Agent:
         self._ledger_at_s: float | None = None
         self._ledger_silent = False
         self._started_at_s = clock()
+        self._fed_at_s = self._started_at_s
+        """When the relay last said what feeds the load."""
+        self._unsure = True
+        """Whether something may be on its way that this agent does not know of: from before it started, or without an answer."""
 
     @property
     def market(self) -> Market | None:
@@ -82,6 +86,7 @@ class Agent:
 
     def measure(self) -> None:
         """Take what the sensor has, and write down who fed the load with it."""
+        self._note_source()
         spans = self.collector.collect()
         for span in spans:
             for share in attribute(span, self._switches, self.policy.kind):
@@ -104,7 +109,7 @@ class Agent:
         """
         self._look()
         latest = self.collector.latest
-        if latest is None or self._market is None or Report in self._in_flight:
+        if latest is None or self._market is None or self._unsure or Report in self._in_flight:
             return
         if latest.at_s > self._market.home.until_s:
             self._carry_out(Report(int(latest.at_s)))
@@ -121,6 +126,7 @@ class Agent:
                     why = self.ledger.sender.why(sent.call)
                     # Mostly somebody was quicker; it is decided anew, with what the ledger says now.
                     log.info("%s: %s was refused in block %d: %s", self.home, sent.call.name, outcome.block, why)
+            self._unsure = self._unsure and self.ledger.sender.unsettled()
             self._market = self.ledger.look()
             self._ledger_at_s = self._clock()
         except ChainError as error:
@@ -160,7 +166,7 @@ class Agent:
             balance=market.balance if market else Coins(0),
             offers=tuple(offers.values()),
             credit_j=self._credits(market, reported_until_s) if market else {},
-            in_flight=frozenset(self._in_flight),
+            in_flight=frozenset({Report, OfferEnergy, Buy} if self._unsure else self._in_flight),
         )
 
     def _reportable_until_s(self) -> int:
@@ -207,14 +213,29 @@ class Agent:
         try:
             self._in_flight[type(action)] = _Sent(self.ledger.sender.send(call), call)
         except ChainError as error:
-            log.info("%s: %s", self.home, error)  # it is decided anew at the next chance to act
+            # The node may have taken it all the same. It is decided anew when nothing is on its way any more.
+            self._unsure = True
+            log.info("%s: %s", self.home, error)
 
     def _switch(self, source: Source, reason: str) -> None:
         try:
             self.relay.switch(source, self._clock())
         except RelayError as error:
             log.error("%s: %s", self.home, error)
-        fed_by = self._read_back() or self.policy.safe_source
-        if fed_by != self._switches[-1].source:
-            self._switches.append(Switched(self._clock(), fed_by))
-            log.info("%s is fed by %s: %s", self.home, fed_by, reason)
+        if self._note_source(self._clock()):
+            log.info("%s is fed by %s: %s", self.home, self._switches[-1].source, reason)
+
+    def _note_source(self, since_s: float | None = None) -> bool:
+        """Write down what the relay says feeds the load, and tell whether that is new.
+
+        What is new without a switch of ours holds since the relay was last heard, and where it says nothing, nobody is
+        taken to have fed the load but the home itself.
+        """
+        fed_by = self._read_back()
+        new = (fed_by or self.policy.safe_source) != self._switches[-1].source
+        if new:
+            at_s = max(self._switches[-1].at_s, self._fed_at_s if since_s is None else since_s)
+            self._switches.append(Switched(at_s, fed_by or self.policy.safe_source))
+        if fed_by is not None:
+            self._fed_at_s = self._clock()
+        return new

@@ -14,7 +14,7 @@ from eth_utils.crypto import keccak
 from daisee.chain import questions
 from daisee.chain.answers import data, quantity
 from daisee.chain.blocks import Blocks
-from daisee.chain.machine import SERVER_ERROR, Call, execute
+from daisee.chain.machine import CALL_TIMEOUT_S, SERVER_ERROR, Call, execute, within
 from daisee.chain.pool import LEAST_GAS_PRICE
 from daisee.errors import ChainError
 
@@ -29,13 +29,14 @@ TOLERANCE = 0.015
 
 
 def call(chain: Blocks, asked: Any, at: Any = "latest", overrides: Any = None) -> str:
-    """Answer what a call gives back. It takes at most the gas of a block, so it ends."""
+    """Answer what a call gives back. It takes at most the gas of a block, and `CALL_TIMEOUT_S`."""
     if overrides:
         raise questions.unfit("state overrides are not taken here")
     wanted, gas = questions.call(asked)
     sealed = questions.block(chain, at)
     limit = sealed.block.header.gas_limit
-    computation = execute(chain.vm_after(sealed), wanted, limit if gas is None else min(gas, limit))
+    with within(CALL_TIMEOUT_S):
+        computation = execute(chain.vm_after(sealed), wanted, limit if gas is None else min(gas, limit))
     refusal = _refusal(computation)
     if refusal is not None:
         raise refusal
@@ -43,7 +44,12 @@ def call(chain: Blocks, asked: Any, at: Any = "latest", overrides: Any = None) -
 
 
 def estimate_gas(chain: Blocks, asked: Any, at: Any = "latest") -> str:
-    """Answer the least gas with which a call goes through, or a little more."""
+    """Answer the least gas with which a call goes through, or a little more; within `CALL_TIMEOUT_S`."""
+    with within(CALL_TIMEOUT_S):
+        return _estimate(chain, asked, at)
+
+
+def _estimate(chain: Blocks, asked: Any, at: Any) -> str:
     wanted, gas = questions.call(asked)
     sealed = questions.block(chain, at)
     vm = chain.vm_after(sealed)

@@ -5,12 +5,19 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import wraps
 from typing import Any
 
 import rlp  # type: ignore[import-untyped]  # it has no stubs
 from eth.abc import ComputationAPI, ReceiptAPI, VirtualMachineAPI
 from eth.vm.forks.berlin import BerlinVM
+from eth.vm.forks.berlin.computation import BerlinComputation
 from eth.vm.forks.berlin.constants import ACCESS_LIST_ADDRESS_COST_EIP_2930, ACCESS_LIST_STORAGE_KEY_COST_EIP_2930
 from eth.vm.message import Message
 from eth_typing import Address as CanonicalAddress
@@ -20,6 +27,40 @@ from daisee.errors import ChainError
 
 SERVER_ERROR = -32000
 """JSON-RPC's code, as geth uses it, for what a node refuses."""
+
+
+CALL_TIMEOUT_S = 2.0
+"""The most that a question may take of the machine; ours take hundredths. A block's transactions take what they take."""
+LOOPING = (0x56, 0x57, 0xF0, 0xF1, 0xF2, 0xF4, 0xF5, 0xFA)
+"""Jumps, calls and creations: without them, code ends soon."""
+
+_ends_at: ContextVar[float] = ContextVar("ends_at", default=math.inf)
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Let what is executed in here take so long and no longer: a ChainError, in geth's words."""
+    token = _ends_at.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _ends_at.reset(token)
+
+
+def _timed(opcode: Callable[..., None]) -> Callable[..., None]:
+    @wraps(opcode)
+    def run(computation: ComputationAPI) -> None:
+        if time.monotonic() > _ends_at.get():
+            raise ChainError("execution aborted (timeout)", SERVER_ERROR)
+        opcode(computation=computation)
+
+    return run
+
+
+class TimedComputation(BerlinComputation):
+    """What a question is executed by."""
+
+    opcodes = {**BerlinComputation.opcodes, **{code: _timed(BerlinComputation.opcodes[code]) for code in LOOPING}}  # noqa: RUF012  # as in py-evm
 
 
 class EmbeddedVM(BerlinVM):
@@ -94,7 +135,7 @@ def _apply(state: Any, call: Call, gas: int) -> ComputationAPI:
         create_address=created,  # type: ignore[arg-type]  # None where nothing is made
     )
     state.increment_nonce(sender)
-    apply = state.computation_class.apply_message if to else state.computation_class.apply_create_message
+    apply = TimedComputation.apply_message if to else TimedComputation.apply_create_message
     computation: ComputationAPI = apply(state, message, context)
     return computation
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 from typing import Any
 
+from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -68,6 +69,8 @@ class LoopbackOnly:
 
 def create_rpc_app(chain: ChainClient) -> Starlette:
     """Serve a chain's JSON-RPC at `/`; a GET answers what this is."""
+    # One at a time, as the chain answers, in a thread that is kept for it: pages next door have theirs.
+    at_a_time = CapacityLimiter(1)
 
     async def ask(request: Request) -> Response:
         try:
@@ -77,7 +80,7 @@ def create_rpc_app(chain: ChainClient) -> Starlette:
         if body is None:
             return _written(refusal(None, INVALID_REQUEST, f"a request has at most {MOST_BYTES} bytes"), 413)
         # The chain answers one call at a time and may take a while: not in the event loop.
-        return await run_in_threadpool(_answer, chain, body)
+        return await to_thread.run_sync(_answer, chain, body, limiter=at_a_time)
 
     async def explain(_request: Request) -> Response:
         return PlainTextResponse(WHAT_THIS_IS)
@@ -118,7 +121,7 @@ def _answer(chain: ChainClient, body: bytes) -> Response:
 
 def _answer_one(chain: ChainClient, call: Any) -> dict[str, Any] | None:
     """Answer one call; None where it is a notification, which wants no answer."""
-    if not isinstance(call, dict) or isinstance(call.get("id"), bool | list | dict):
+    if not isinstance(call, dict) or not _is_id(call.get("id")):
         return refusal(None, INVALID_REQUEST, "this is no JSON-RPC 2.0 request")
     request_id, method, params = call.get("id"), call.get("method"), call.get("params")
     if call.get("jsonrpc") != "2.0" or not isinstance(method, str):
@@ -132,6 +135,13 @@ def _answer_one(chain: ChainClient, call: Any) -> dict[str, Any] | None:
         log.exception("%.80r failed", method)
         told = refusal(request_id, INTERNAL_ERROR, "internal error; the log of the chain says more")
     return told if "id" in call else None
+
+
+def _is_id(value: Any) -> bool:
+    """Tell whether an id can be written back: text, a number that JSON has, or null."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or (isinstance(value, str | int) and not isinstance(value, bool))
 
 
 def _parse(body: bytes) -> Any:
@@ -152,4 +162,4 @@ def _no_number(name: str) -> Any:
 
 
 def _written(told: Any, status: int = 200) -> Response:
-    return Response(json.dumps(told), status, media_type="application/json")
+    return Response(json.dumps(told, allow_nan=False), status, media_type="application/json")

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 import click
@@ -61,6 +63,8 @@ daisee.add_command(ledger)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what is open is closed, what is temporary removed
     try:
         code = daisee.main(args=arguments, prog_name="daisee", standalone_mode=False)
     except click.ClickException as error:
@@ -78,4 +82,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         click.echo(f"daisee: {error}", err=True)
         sys.exit(2 if isinstance(error, UsageError) else 1)
+    except OSError as error:
+        if os.environ.get("DAISEE_DEBUG") == "1":
+            raise
+        # A full disk, most likely, where our output goes.
+        click.echo(f"daisee: {error.strerror or error}", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)

@@ -67,7 +67,12 @@ def _finite(number: float) -> float:
 )
 @click.option("--homes", metavar="A,B,C", help="Only these homes of the file.")
 @click.option("--start", type=IsoTime(), help="Begin the data here; UTC where no zone is given.")
-@click.option("--days", type=float, metavar="N", help="Only so many days of it; a part of a day will do.")
+@click.option(
+    "--days",
+    type=click.FloatRange(0, 100_000, min_open=True),
+    metavar="N",
+    help="Only so many days of it; a part of a day will do.",
+)
 @click.option(
     "--street",
     "street_file",
@@ -78,7 +83,7 @@ def _finite(number: float) -> float:
 )
 @click.option(
     "--speed",
-    type=click.FloatRange(min=0, min_open=True),
+    type=click.FloatRange(0.001, 1e7),
     callback=lambda _ctx, _param, value: _finite(value),
     default=DEFAULT_SPEED,
     show_default=True,
@@ -92,7 +97,11 @@ def _finite(number: float) -> float:
     metavar="FILE",
     help="Write the account of the street as JSON.",
 )
-@click.option("--seed", type=int, help="Draw the accounts' keys from a number, so that addresses repeat.")
+@click.option(
+    "--seed",
+    type=int,
+    help="Draw the accounts' keys from a number, so that addresses repeat. Who guesses it has the keys.",
+)
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
@@ -121,7 +130,7 @@ def demo(
     """
     console = Console(highlight=False)
     _check_writable(report_file)
-    chosen = [name.strip() for name in homes.split(",") if name.strip()] if homes else None
+    chosen = [name.strip() for name in homes.split(",") if name.strip()] if homes is not None else None
     measured = load(data_file, homes=chosen, start=start, days=days)
     street = load_street(street_file, measured)
     for line in describe(street):
@@ -209,7 +218,7 @@ def _print_report(console: Console, report: dict[str, Any], street: Street) -> N
     console.print(Text(f"{span}: kWh, coins, {currency} with the street and alone"), soft_wrap=True)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("home", overflow="fold", min_width=8)
-    for name in ("used", "own", "bought", "grid", "made", "sold", "coins", "with", "alone"):
+    for name in ("used", "own", "drawn", "grid", "made", "sold", "coins", "with", "alone"):
         table.add_column(name, justify="right", no_wrap=True)
     for home in report["homes"]:
         energies = (home[key] for key in ("consumed_j", "own_j", "drawn_j", "imported_j", "produced_j", "sold_j"))

@@ -162,8 +162,8 @@ def events(open_ledger: Callable[[], Ledger], last: int, as_json: bool) -> None:
     ours = {book.exchange.address, book.coin.address}
     found: list[Any] = []
     for number in range(book.web3.eth.block_number, -1, -1):
-        told = [e for receipt in book.web3.eth.get_block_receipts(number) for e in events_in(book.web3, receipt)]
-        found[:0] = [event for event in told if event.contract in ours]
+        receipts = book.web3.eth.get_block_receipts(number)
+        found[:0] = [event for receipt in receipts for event in events_in(book.web3, receipt, ours)]
         if len(found) >= last:
             break
     found = found[-last:]

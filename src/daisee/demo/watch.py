@@ -49,12 +49,12 @@ class ChainWatch:
 
     def _read(self, number: int) -> None:
         block = self._web3.eth.get_block(number)
-        self.block, self.sealed_at_s = number, block["timestamp"]
+        self.sealed_at_s = block["timestamp"]
         self.gas_used += block["gasUsed"]
         for receipt in self._web3.eth.get_block_receipts(number):
             self.transactions += 1
             self.reverted += receipt["status"] == 0
-            for event in events_in(self._web3, receipt):
-                if event.contract in self._ours:
-                    enter(self.journal, event)
-                    self.latest.append(TimedEvent(event, self.sealed_at_s))
+            for event in events_in(self._web3, receipt, self._ours):
+                enter(self.journal, event)
+                self.latest.append(TimedEvent(event, self.sealed_at_s))
+        self.block = number

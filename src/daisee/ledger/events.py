@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -32,13 +33,12 @@ class LedgerEvent:
     """Its place among all events of its block."""
 
 
-def events_in(web3: Web3, receipt: TxReceipt) -> list[LedgerEvent]:
-    """List what our contracts said in a transaction. Events of kinds that are not theirs are left out.
-
-    Whoever reads them says which contracts are ours: `contract` is where an event came from.
-    """
+def events_in(web3: Web3, receipt: TxReceipt, ours: Collection[Address]) -> list[LedgerEvent]:
+    """List what our contracts said in a transaction; what others said, however alike, is left out unread."""
     found = []
     for entry in receipt["logs"]:
+        if Address(entry["address"]) not in ours:
+            continue
         abi = _abis().get(bytes(entry["topics"][0])) if entry["topics"] else None
         if abi is None:
             continue

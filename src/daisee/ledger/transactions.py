@@ -87,6 +87,14 @@ class Sender:
             fields["to"] = to_checksum_address(call.to)
         return self._account.sign_transaction(fields).raw_transaction  # type: ignore[arg-type]  # eth-account's own narrower dict
 
+    def unsettled(self) -> bool:
+        """Tell whether the node holds transactions of this account that are in no block. ChainError where it does not answer."""
+        try:
+            pending, settled = (self._web3.eth.get_transaction_count(self._account.address, at) for at in ("pending", "latest"))
+        except (Web3Exception, OSError) as error:
+            raise ChainError(f"the node does not answer: {error}") from error
+        return pending > settled
+
     def outcome(self, transaction: HexStr) -> Outcome | None:
         """Answer what became of a transaction; None while it is in no block. ChainError where the node does not answer."""
         try:
