@@ -324,7 +324,7 @@ def test_semicolons_are_refused_with_what_was_expected(write: Write) -> None:
         ("2025-06-01T00:04:00Z,a,nan,0", "a second one that says something else"),
         ("2035-06-01T00:05:00Z,a,1,0", "at most a year apart, found 3652 days; did the clock jump?"),
         (f"2025-06-01T00:05:00Z,{'a' * 70_000},1,0", "a line of at most 65536 bytes"),
-        ('2025-06-01T00:05:00Z,"a,1,0', "values, as in the header"),
+        ('2025-06-01T00:05:00Z,"a,1,0', "a quote that stands alone"),
     ],
 )
 def test_a_row_that_cannot_be_trusted_is_refused_with_its_line(write: Write, row: str, told: str) -> None:
@@ -520,3 +520,9 @@ def test_a_year_of_a_village_stays_small_in_memory(write: Write) -> None:
     finally:
         tracemalloc.stop()
     assert measured.rows == 20_000
+
+
+def test_a_quote_that_stands_alone_is_refused_on_its_own_line(write: Write) -> None:
+    rows = two_homes()
+    with pytest.raises(DataFileError, match="line 4: expected a value in quotes to end on its line"):
+        load(write(*rows[:2], f'{MINUTES[5]},"a,1,1', *rows[2:]))

@@ -140,6 +140,8 @@ class _Reader:
                 raise self._wrong(f"expected a line of at most {LONGEST_LINE} bytes, found a longer one")
             if b"\0" in raw:
                 raise self._wrong("expected text, found binary data")
+            if raw.count(b'"') % 2:  # else it would swallow all lines up to the next one
+                raise self._wrong("expected a value in quotes to end on its line, found a quote that stands alone")
             self._whole_line = raw.endswith(b"\n")
             yield raw.decode(encoding)
             encoding = "utf-8"

@@ -82,20 +82,25 @@ class Books:
 
     homes: dict[Address, HomeBooks]
     pairs: dict[tuple[Address, Address], CreditBooks]
-    """Every pair of homes, buyer first, each home with itself included (which must stay empty)."""
+    """Every pair of homes that ever dealt, buyer first, and each home with itself (which must stay empty)."""
     balances: dict[Address, int]
     """Of everybody who ever had a coin."""
     supply: int
 
 
 def read_books(exchange: Exchange, coin: Coin, journal: Journal) -> Books:
-    """Read all that the contracts hold."""
-    members = exchange.members()
-    markets = {home: exchange.market(home, members) for home in members}
+    """Read all that the contracts hold.
+
+    A pair that no event names is left out: were anything in it, what its seller sold or its buyer drew would not add up.
+    """
+    dealt: dict[Address, set[Address]] = {home: {home} for home in exchange.members()}
+    for buyer, seller in (*journal.bought_j, *journal.drawn_j):
+        dealt[buyer].add(seller)
+    markets = {home: exchange.market(home, sorted(sellers)) for home, sellers in dealt.items()}
     return Books(
         homes={home: market.home for home, market in markets.items()},
-        pairs={(buyer, seller): markets[buyer].credits[seller] for buyer in members for seller in members},
-        balances={holder: coin.balance_of(holder) for holder in sorted({*journal.holders, *members})},
+        pairs={(buyer, seller): markets[buyer].credits[seller] for buyer, sellers in dealt.items() for seller in sorted(sellers)},
+        balances={holder: coin.balance_of(holder) for holder in sorted({*journal.holders, *dealt})},
         supply=coin.total_supply(),
     )
 
