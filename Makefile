@@ -27,10 +27,10 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test venv build need lint format lock docs picture wheel clean anew
+.PHONY: help demo test venv build need lint format lock bench-gas docs picture wheel clean anew
 
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 	@echo '  Options pass through: make demo ARGS="--headless --days 1", make test ARGS="-k credit",'
 	@echo '  and another Python: make test PYTHON=python3.12'
 
@@ -62,6 +62,9 @@ lock: ## Pin every dependency anew, with hashes and without addresses; make lock
 	@build/lock/bin/python -m pip --disable-pip-version-check install --quiet '$(LOCK_WITH)'
 	@build/lock/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-build --no-config --custom-compile-command 'make lock' --quiet --output-file requirements.lock $(ARGS)
+
+bench-gas: build ## Measure what the contracts cost, beside others; writes build/bench/gas.json
+	@$(VENV)/bin/python -m benchmarks.gas
 
 docs: build ## Write the pages of the reference that come from the code
 	@$(VENV)/bin/python tools/reference.py

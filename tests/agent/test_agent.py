@@ -8,6 +8,7 @@ import pytest
 
 from daisee.agent.agent import Agent
 from daisee.errors import ChainError, RelayError
+from daisee.ledger.exchange import Interval
 from daisee.ledger.home import HomeLedger
 from daisee.model.attribution import Kind
 from daisee.model.decision import Policy
@@ -54,7 +55,7 @@ class House:
         self.meter, self.store, self.board = Meter(world), MemoryStore(), VirtualBoard(2)
         self.agent = self.open_agent()
         world.do(world.operator, world.coin.mint(self.a.address, base_units(5)))
-        world.do(self.b, world.exchange.report(world.now_s - 60, joules_from_kwh(10), Joules(0), {}))
+        world.do(self.b, world.exchange.report(0, [Interval(world.now_s - 60, joules_from_kwh(10), Joules(0))]))
         world.do(self.b, world.exchange.offer(PRICE, joules_from_kwh(10)))
 
     def open_agent(self) -> Agent:

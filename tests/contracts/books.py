@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tests.contracts.ground import KWH_J, SKEW_S, UINT64, UINT256
+from tests.contracts.ground import KWH_J, NO_END_S, SKEW_S, UINT64, UINT256
 
 MAX_DRAWS = 16
 Event = tuple[str, dict[str, object]]
@@ -99,18 +99,20 @@ class Books:
         return [("HomeAdmitted", {"home": home, "openingJ": opening_j})]
 
     def report(
-        self, who: str, now_s: int, until_s: int, produced_j: int, own_j: int, draws: list[tuple[str, int]]
+        self, who: str, now_s: int, since_s: int, until_s: int, produced_j: int, own_j: int, draws: list[tuple[str, int]]
     ) -> list[Event]:
         """As `report`, in a block at `now_s`."""
         home = self._member(who)
+        if since_s != home.until_s:
+            raise Refused("ExchangeReportOutOfOrder", since=since_s, reportedUntil=home.until_s)
         if until_s <= home.until_s:
-            raise Refused("ExchangeReportOutOfOrder", until=until_s, reportedUntil=home.until_s)
+            raise Refused("ExchangeReportEmpty", until=until_s, since=home.until_s)
         if until_s > now_s + SKEW_S:
             raise Refused("ExchangeReportAhead", until=until_s, latest=now_s + SKEW_S)
         if len(draws) > MAX_DRAWS:
             raise Refused("ExchangeTooManyDraws", draws=len(draws), most=MAX_DRAWS)
         if home.opening_j + home.produced_j + produced_j > UINT64 or home.own_j + own_j > UINT64:
-            raise Refused("Panic", code=0x11)
+            raise Refused("BooksOverflow")
         self._check_draws(who, draws)
 
         overdrawn_before_j = home.overdrawn_j
@@ -135,11 +137,10 @@ class Books:
         if price_per_kwh == 0:
             raise Refused("ExchangeZeroPrice")
         self.offers[who] = OfferBook(price_per_kwh, amount_j)
-        return [("EnergyOffered", {"seller": who, "pricePerKwh": price_per_kwh, "amountJ": amount_j})]
+        return [("EnergyOffered", {"seller": who, "pricePerKwh": price_per_kwh, "amountJ": amount_j, "until": NO_END_S})]
 
     def withdraw(self, who: str) -> list[Event]:
         """As `withdrawOffer`."""
-        self._member(who)
         if who not in self.offers:
             raise Refused("ExchangeNoOffer", seller=who)
         del self.offers[who]
@@ -171,7 +172,10 @@ class Books:
         if offer.left_j != UINT64:
             offer.left_j -= amount_j
         bought = {"buyer": who, "seller": seller, "energyJ": amount_j, "pricePerKwh": offer.price_per_kwh, "cost": cost}
-        return [("EnergyBought", bought), ("Transfer", {"from": who, "to": seller, "value": cost})]
+        told: list[Event] = [("EnergyBought", bought), ("Transfer", {"from": who, "to": seller, "value": cost})]
+        if self.allowances[who] != UINT256:
+            told.insert(1, ("Approval", {"owner": who, "spender": self.exchange, "value": self.allowances[who]}))
+        return told
 
     def available_j(self, seller: str) -> int:
         """What can be bought of a seller now."""
@@ -195,7 +199,7 @@ class Books:
             self._member(seller)
             drawn_j[seller] = drawn_j.get(seller, self.pair(who, seller).drawn_j) + energy_j
             if drawn_j[seller] > UINT64:
-                raise Refused("Panic", code=0x11)
+                raise Refused("PairOverflow")
 
     def _move(self, who: str, to: str, amount: int) -> None:
         allowed, balance = self.allowances.get(who, 0), self.balances.get(who, 0)

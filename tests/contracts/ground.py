@@ -27,8 +27,14 @@ from daisee.units import Address
 CHAIN_ID = 2017
 GENESIS_S = 1_760_000_000
 SKEW_S = 60
+ADMIN_DELAY_S = 3_600
+NO_END_S = 2**40 - 1
+"""The end of an offer that has none."""
+UNKNOWN = 2**16 - 1
+"""The state of charge of which nothing is known."""
 GAS_LIMIT = 3_500_000
 """Of each transaction: enough for any, and two of the largest fit into one block."""
+DEPLOY_GAS = 5_900_000
 SUPPLY = 10**24
 UINT64 = 2**64 - 1
 UINT96 = 2**96 - 1
@@ -60,6 +66,24 @@ class Told:
         return [(event.name, event.facts) for event in self.events]
 
 
+PACKED = {
+    "_books": {"status": 8, "until": 40, "madeJ": 64, "ownJ": 64, "soldJ": 64, "": 15, "order": 1},
+    "_pairs": {"boughtJ": 64, "drawnJ": 64},
+    "_offers": {"pricePerKwh": 96, "amountJ": 64, "until": 40, "listed": 1},
+}
+"""The bits of each field of a slot, from the lowest up; one without a name is not used."""
+
+
+def unpack(word: int, fields: dict[str, int]) -> dict[str, int]:
+    """Take a slot apart; what is beyond its fields, and what is not used, must be zero."""
+    values = {}
+    for name, bits in fields.items():
+        values[name] = word & (1 << bits) - 1
+        word >>= bits
+    assert (values.pop("", 0), word) == (0, 0), "bits are set that nothing uses"
+    return values
+
+
 class Ground:
     """A chain with a coin and an exchange, made anew by `deploy`."""
 
@@ -72,14 +96,14 @@ class Ground:
 
     def deploy(self) -> None:
         """Put a new coin and a new exchange on the chain, with no members."""
-        self.coin = self.create("DaiseeCoin", ADMIN.address, SUPPLY)
-        self.exchange = self.create("EnergyExchange", self.coin.address, ADMIN.address, SKEW_S)
+        self.coin = self.create("DaiseeCoin", "DaiseeCoin", "DSC", ADMIN.address, ADMIN_DELAY_S, SUPPLY)
+        self.exchange = self.create("EnergyExchange", self.coin.address, ADMIN.address, ADMIN_DELAY_S, SKEW_S)
 
     def create(self, name: str, *arguments: Any) -> Contract:
         """Deploy a contract by its artifact."""
         artifact = load(name)
         factory = self.web3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
-        (receipt,) = self._seal((ADMIN, factory.constructor(*arguments)))
+        (receipt,) = self._seal((ADMIN, factory.constructor(*arguments)), gas=DEPLOY_GAS)
         made: Contract = factory(receipt["contractAddress"])
         return made
 
@@ -131,7 +155,11 @@ class Ground:
     ) -> Told:
         """Have a home report the time up to the block that its report is in."""
         drawn = [(seller.address, energy_j) for seller, energy_j in (draws or {}).items()]
-        return self.do(home, "report", self.next_s, produced_j, own_j, drawn)
+        return self.do(home, "report", self.until(home), self.next_s, produced_j, own_j, drawn)
+
+    def until(self, home: LocalAccount) -> int:
+        """Answer how far a home has reported."""
+        return self.stored("_books", home)["until"]
 
     def home(self, home: LocalAccount) -> dict[str, int]:
         """Answer what the exchange holds for a home, by name."""
@@ -146,18 +174,13 @@ class Ground:
         return self._named("offerOf", seller.address)
 
     def stored(self, variable: str, *keys: LocalAccount) -> dict[str, int]:
-        """Answer the first slot of a mapping's struct, field by field, as solc lays it out. Much quicker than to ask a view."""
-        layout = load("EnergyExchange").storage_layout
-        (found,) = (each for each in layout["storage"] if each["label"] == variable)
-        slot, kind = int(found["slot"]).to_bytes(32, "big"), layout["types"][found["type"]]
+        """Answer a slot of a mapping, field by field, as contracts/libraries packs it. Quicker than to ask a view."""
+        (found,) = (each for each in load("EnergyExchange").storage_layout["storage"] if each["label"] == variable)
+        slot = int(found["slot"]).to_bytes(32, "big")
         for key in keys:
             slot = bytes(Web3.keccak(bytes.fromhex(key.address[2:]).rjust(32, b"\0") + slot))
-            kind = layout["types"][kind["value"]]
-        while "members" in layout["types"][kind["members"][0]["type"]]:
-            kind = layout["types"][kind["members"][0]["type"]]
         word = int(self.chain.rpc("eth_getStorageAt", [self.exchange.address, "0x" + slot.hex(), "latest"]), 16)
-        sizes = {field["label"]: int(layout["types"][field["type"]]["numberOfBytes"]) for field in kind["members"]}
-        return {field["label"]: word >> 8 * field["offset"] & (1 << 8 * sizes[field["label"]]) - 1 for field in kind["members"]}
+        return unpack(word, PACKED[variable])
 
     def balance_of(self, account: LocalAccount) -> int:
         """Answer an account's coins, in base units."""
@@ -168,9 +191,9 @@ class Ground:
         fields = [field["name"] for field in abi["outputs"][0]["components"]]  # type: ignore[typeddict-item]
         return dict(zip(fields, self.ask(view, *arguments), strict=True))
 
-    def _seal(self, *calls: tuple[LocalAccount, Any]) -> list[TxReceipt]:
+    def _seal(self, *calls: tuple[LocalAccount, Any], gas: int = GAS_LIMIT) -> list[TxReceipt]:
         """Put calls in one block; TransactionReverted where one is refused."""
-        sent = [(who, *self._submit(who, call)) for who, call in calls]
+        sent = [(who, *self._submit(who, call, gas)) for who, call in calls]
         self.passes(1)
         receipts = []
         for who, fields, transaction in sent:
@@ -180,9 +203,9 @@ class Ground:
             receipts.append(receipt)
         return receipts
 
-    def _submit(self, who: LocalAccount, call: Any) -> tuple[TxParams, HexBytes]:
+    def _submit(self, who: LocalAccount, call: Any, gas: int) -> tuple[TxParams, HexBytes]:
         nonce = self.web3.eth.get_transaction_count(who.address, "pending")
-        fields: TxParams = {"nonce": nonce, "gas": GAS_LIMIT, "gasPrice": Wei(1), "chainId": CHAIN_ID, "value": Wei(0)}
+        fields: TxParams = {"nonce": nonce, "gas": gas, "gasPrice": Wei(1), "chainId": CHAIN_ID, "value": Wei(0)}
         fields = call.build_transaction(fields)
         return fields, self.web3.eth.send_raw_transaction(who.sign_transaction(fields).raw_transaction)  # type: ignore[arg-type]
 

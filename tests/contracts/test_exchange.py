@@ -12,6 +12,7 @@ from tests.contracts.ground import (
     CARA,
     DORA,
     KWH_J,
+    NO_END_S,
     SKEW_S,
     STRANGER,
     UINT64,
@@ -32,18 +33,14 @@ def street(ground: Ground) -> Ground:
     ground.admit(ANNA, opening_j=10_000)
     ground.admit(BERT, CARA)
     ground.equip(BERT, CARA)
-    ground.do(ANNA, "offer", PRICE, UINT64)
+    ground.do(ANNA, "offer", PRICE, UINT64, NO_END_S)
     return ground
 
 
 def test_the_exchange_says_what_it_stands_on(street: Ground) -> None:
     assert street.ask("coin") == street.coin.address
     assert street.ask("skewS") == SKEW_S
-    assert [street.ask("memberAt", index) for index in range(street.ask("memberCount"))] == [
-        ANNA.address,
-        BERT.address,
-        CARA.address,
-    ]
+    assert street.ask("members", 0, street.ask("memberCount"))[0] == [ANNA.address, BERT.address, CARA.address]
 
 
 def test_a_stranger_has_empty_books(street: Ground) -> None:
@@ -108,9 +105,9 @@ def test_nobody_sells_what_was_not_made(street: Ground) -> None:
 
 
 def test_an_offer_cannot_be_sold_twice(street: Ground) -> None:
-    street.do(ANNA, "offer", PRICE, 1_000)
+    street.do(ANNA, "offer", PRICE, 1_000, NO_END_S)
     street.do(BERT, "buy", ANNA.address, 600, PRICE)
-    assert street.offer_of(ANNA) == {"pricePerKwh": PRICE, "amountJ": 400, "availableJ": 400}
+    assert street.offer_of(ANNA) == {"pricePerKwh": PRICE, "amountJ": 400, "until": NO_END_S, "availableJ": 400}
     with pytest.raises(TransactionReverted, match="ExchangeInsufficientEnergy"):
         street.do(CARA, "buy", ANNA.address, 401, PRICE)
     street.do(CARA, "buy", ANNA.address, 400, PRICE)
@@ -118,8 +115,8 @@ def test_an_offer_cannot_be_sold_twice(street: Ground) -> None:
 
 
 def test_an_offer_is_worth_no_more_than_the_surplus(street: Ground) -> None:
-    street.do(ANNA, "offer", PRICE, 20_000)
-    assert street.offer_of(ANNA) == {"pricePerKwh": PRICE, "amountJ": 20_000, "availableJ": 10_000}
+    street.do(ANNA, "offer", PRICE, 20_000, NO_END_S)
+    assert street.offer_of(ANNA) == {"pricePerKwh": PRICE, "amountJ": 20_000, "until": NO_END_S, "availableJ": 10_000}
     with pytest.raises(TransactionReverted, match="ExchangeInsufficientEnergy"):
         street.do(BERT, "buy", ANNA.address, 10_001, PRICE)
 
@@ -127,13 +124,13 @@ def test_an_offer_is_worth_no_more_than_the_surplus(street: Ground) -> None:
 def test_an_offer_of_all_surplus_grows_with_it(street: Ground) -> None:
     street.do(BERT, "buy", ANNA.address, 4_000, PRICE)
     street.report(ANNA, produced_j=500)
-    assert street.offer_of(ANNA) == {"pricePerKwh": PRICE, "amountJ": UINT64, "availableJ": 6_500}
+    assert street.offer_of(ANNA) == {"pricePerKwh": PRICE, "amountJ": UINT64, "until": NO_END_S, "availableJ": 6_500}
 
 
 def test_an_offer_replaces_the_one_before(street: Ground) -> None:
-    told = street.do(ANNA, "offer", 5, 9)
-    assert told.facts() == [("EnergyOffered", {"seller": ANNA.address, "pricePerKwh": 5, "amountJ": 9})]
-    assert street.offer_of(ANNA) == {"pricePerKwh": 5, "amountJ": 9, "availableJ": 9}
+    told = street.do(ANNA, "offer", 5, 9, NO_END_S)
+    assert told.facts() == [("EnergyOffered", {"seller": ANNA.address, "pricePerKwh": 5, "amountJ": 9, "until": NO_END_S})]
+    assert street.offer_of(ANNA) == {"pricePerKwh": 5, "amountJ": 9, "until": NO_END_S, "availableJ": 9}
 
 
 def test_a_withdrawn_offer_is_gone(street: Ground) -> None:
@@ -159,7 +156,7 @@ def test_a_draw_changes_nothing_of_the_sellers(street: Ground) -> None:
 
 
 def test_a_seller_named_twice_in_one_report_is_drawn_from_twice(street: Ground) -> None:
-    street.do(BERT, "report", street.next_s, 0, 0, [(ANNA.address, 5), (CARA.address, 1), (ANNA.address, 6)])
+    street.do(BERT, "report", street.until(BERT), street.next_s, 0, 0, [(ANNA.address, 5), (CARA.address, 1), (ANNA.address, 6)])
     assert street.credit(BERT, ANNA)["drawnJ"] == 11
     assert street.credit(BERT, CARA)["drawnJ"] == 1
 
@@ -174,7 +171,7 @@ def test_a_draw_beyond_the_credit_is_written_down_as_unpaid(street: Ground) -> N
 
 def test_the_next_purchase_settles_what_is_unpaid_first_and_at_its_price(street: Ground) -> None:
     street.report(BERT, draws={ANNA: 30})
-    street.do(ANNA, "offer", 2 * PRICE, UINT64)
+    street.do(ANNA, "offer", 2 * PRICE, UINT64, NO_END_S)
     earned = street.balance_of(ANNA)
     street.do(BERT, "buy", ANNA.address, 20, 2 * PRICE)
     assert street.credit(BERT, ANNA) == {"boughtJ": 20, "drawnJ": 30, "creditJ": 0, "unpaidJ": 10}
@@ -185,7 +182,7 @@ def test_the_next_purchase_settles_what_is_unpaid_first_and_at_its_price(street:
 
 def test_what_is_unpaid_to_one_seller_is_not_settled_by_buying_from_another(street: Ground) -> None:
     street.do(ADMIN, "admit", DORA.address, 500)
-    street.do(DORA, "offer", PRICE, UINT64)
+    street.do(DORA, "offer", PRICE, UINT64, NO_END_S)
     street.report(BERT, draws={ANNA: 30})
     street.do(BERT, "buy", DORA.address, 100, PRICE)
     assert street.credit(BERT, ANNA)["unpaidJ"] == 30
@@ -236,7 +233,7 @@ def test_the_allowance_is_what_an_exchange_may_take(street: Ground) -> None:
 
 def test_the_greatest_numbers_are_kept_exactly(street: Ground) -> None:
     street.do(ADMIN, "admit", DORA.address, UINT64)
-    street.do(DORA, "offer", UINT96, UINT64)
+    street.do(DORA, "offer", UINT96, UINT64, NO_END_S)
     street.pay(ADMIN, "mint", BERT.address, 2**160)
     before = street.balance_of(BERT)
     street.do(BERT, "buy", DORA.address, UINT64, UINT96)

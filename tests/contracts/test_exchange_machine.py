@@ -13,7 +13,7 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.contracts.books import Books, Event, OfferBook, PairBook, Refused
-from tests.contracts.ground import ADMIN, ANNA, BERT, CARA, DORA, SUPPLY, UINT64, UINT96, UINT256, Ground
+from tests.contracts.ground import ADMIN, ANNA, BERT, CARA, DORA, NO_END_S, SUPPLY, UINT64, UINT96, UINT256, Ground
 
 from daisee.errors import TransactionReverted
 
@@ -72,22 +72,31 @@ class Street(RuleBasedStateMachine):
             lambda: self.books.admit(home.address, opening_j), lambda: self.here.do(ADMIN, "admit", home.address, opening_j)
         )
 
-    @rule(who=someone, later_s=st.sampled_from([1, 1, 1, 1, 1, 0, 60, 61]), produced_j=energies, own_j=energies, draws=draw_lists)
+    @rule(
+        who=someone,
+        later_s=st.sampled_from([1, 1, 1, 1, 1, 0, 60, 61, 62]),
+        produced_j=energies,
+        own_j=energies,
+        draws=draw_lists,
+    )
     def report(self, who: LocalAccount, later_s: int, produced_j: int, own_j: int, draws: list[tuple[LocalAccount, int]]) -> None:
         block_s = self.here.next_s
         home = self.books.homes.get(who.address)
-        # Mostly a second that was not reported; now and then the edges of the skew, and one that was reported.
+        # Mostly a second that was not reported; now and then the edges of the skew, one that was reported, and a gap before it.
         reported_s = home.until_s if home else 0
         until_s = max(block_s, reported_s + 1) if later_s == 1 else reported_s if later_s == 0 else block_s + later_s
+        since_s = reported_s + (later_s == 62)
         drawn = [(str(seller.address), energy_j) for seller, energy_j in draws]
         self.agree(
-            lambda: self.books.report(who.address, block_s, until_s, produced_j, own_j, drawn),
-            lambda: self.here.do(who, "report", until_s, produced_j, own_j, drawn),
+            lambda: self.books.report(who.address, block_s, since_s, until_s, produced_j, own_j, drawn),
+            lambda: self.here.do(who, "report", since_s, until_s, produced_j, own_j, drawn),
         )
 
     @rule(who=someone, price=prices, amount_j=st.one_of(energies, st.just(UINT64)))
     def offer(self, who: LocalAccount, price: int, amount_j: int) -> None:
-        self.agree(lambda: self.books.offer(who.address, price, amount_j), lambda: self.here.do(who, "offer", price, amount_j))
+        self.agree(
+            lambda: self.books.offer(who.address, price, amount_j), lambda: self.here.do(who, "offer", price, amount_j, NO_END_S)
+        )
 
     @rule(who=someone)
     @precondition(lambda self: len(self.books.offers) > 1)
@@ -139,10 +148,11 @@ class Street(RuleBasedStateMachine):
             return
         for account in ACCOUNTS:
             status, until_s, opening_j, produced_j, own_j, sold_j, *_ = self.home_of(account.address)
-            kept = self.here.stored("_homes", account)
-            assert tuple(kept.values()) == (status, until_s, opening_j + produced_j, own_j, sold_j)
+            kept = self.here.stored("_books", account)
+            assert tuple(kept.values()) == (status, until_s, opening_j + produced_j, own_j, sold_j, 0)
             asked = self.books.offers.get(account.address, NO_OFFER)
-            assert tuple(self.here.stored("_offers", account).values()) == (asked.price_per_kwh, asked.left_j)
+            offered = self.here.stored("_offers", account)
+            assert (offered["pricePerKwh"], offered["amountJ"]) == (asked.price_per_kwh, asked.left_j)
             for seller in ACCOUNTS:
                 pair = self.books.pairs.get((account.address, seller.address), NO_PAIR)
                 assert tuple(self.here.stored("_pairs", account, seller).values()) == (pair.bought_j, pair.drawn_j)
@@ -158,7 +168,8 @@ class Street(RuleBasedStateMachine):
             assert (balance, allowance) == (self.books.balances.get(address, 0), self.books.allowances.get(address, 0))
             for seller, offer, credit in zip(addresses, offers, credits, strict=True):
                 asked = self.books.offers.get(seller, NO_OFFER)
-                assert tuple(offer) == (asked.price_per_kwh, asked.left_j, self.books.available_j(seller))
+                price, left_j, _, available_j = offer
+                assert (price, left_j, available_j) == (asked.price_per_kwh, asked.left_j, self.books.available_j(seller))
                 pair = self.books.pairs.get((address, seller), NO_PAIR)
                 assert tuple(credit) == (pair.bought_j, pair.drawn_j, pair.credit_j, pair.unpaid_j)
         self.the_laws_hold(markets)

@@ -20,6 +20,7 @@ def books_of(made_j: int, own_j: int, sold_j: int) -> HomeBooks:
     left_j = made_j - own_j - sold_j
     return HomeBooks(
         admitted=True,
+        suspended=False,
         until_s=900,
         opening_j=Joules(0),
         produced_j=Joules(made_j),

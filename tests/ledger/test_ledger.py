@@ -1,5 +1,6 @@
 """The contracts as Python objects, on a real chain: what they answer, what they refuse, and what is never told."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from daisee.errors import ChainError, TransactionReverted
 from daisee.ledger.coin import Coin
 from daisee.ledger.contract import Contract
 from daisee.ledger.events import events_in
-from daisee.ledger.exchange import ALL_SURPLUS, Exchange
+from daisee.ledger.exchange import ALL_SURPLUS, Exchange, Interval
 from daisee.ledger.home import HomeLedger
 from daisee.ledger.reverts import decode_revert
 from daisee.units import Coins, Joules, base_units, joules_from_kwh
@@ -21,7 +22,7 @@ def market(community: Any) -> Any:
     """B has made 5 kWh and offers all of it; A has 10 coins."""
     b, exchange = community.homes["B"], community.exchange
     community.do(community.operator, community.coin.mint(community.homes["A"].address, base_units(10)))
-    community.do(b, exchange.report(community.now_s - 900, joules_from_kwh(5), Joules(0), {}))
+    community.do(b, exchange.report(0, [Interval(community.now_s - 900, joules_from_kwh(5), Joules(0))]))
     community.do(b, exchange.offer(PRICE, ALL_SURPLUS))
     return community
 
@@ -39,7 +40,7 @@ def test_a_purchase_is_seen_alike_from_every_side(market: Any) -> None:
 
 
 def test_members_are_listed_in_the_order_of_their_admission(community: Any) -> None:
-    assert community.exchange.members() == [home.address for home in community.homes.values()]
+    assert list(community.exchange.homes()) == [home.address for home in community.homes.values()]
     assert community.exchange.coin() == community.coin.address
 
 
@@ -68,7 +69,7 @@ def test_an_address_without_the_contract_is_said_as_such(community: Any) -> None
     with pytest.raises(ChainError, match="does not answer like EnergyExchange"):
         Exchange(community.web3, nobody).home(nobody)
     with pytest.raises((ChainError, TransactionReverted)):
-        Exchange(community.web3, community.coin.address).members()
+        Exchange(community.web3, community.coin.address).homes()
 
 
 def test_events_say_what_happened_and_by_whom(market: Any) -> None:
@@ -96,7 +97,9 @@ def test_events_say_what_happened_and_by_whom(market: Any) -> None:
 
 def test_many_transactions_of_one_account_are_in_one_block_in_order(community: Any) -> None:
     a = community.homes["A"]
-    sent = [a.send(community.exchange.report(community.now_s - 600 + n, Joules(n), Joules(0), {})) for n in range(20)]
+    ends = [0, *(community.now_s - 600 + n for n in range(20))]
+    reports = [(since, [Interval(until, Joules(n), Joules(0))]) for n, (since, until) in enumerate(pairwise(ends))]
+    sent = [a.send(community.exchange.report(*report)) for report in reports]
     assert a.outcome(sent[0]) is None
     community.seal()
     outcomes = [a.outcome(transaction) for transaction in sent]

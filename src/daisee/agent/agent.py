@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from eth_typing import HexStr
 
 from daisee.errors import ChainError, RelayError
-from daisee.ledger.exchange import HomeBooks, Market
+from daisee.ledger.exchange import HomeBooks, Interval, Market
 from daisee.ledger.home import HomeLedger
 from daisee.ledger.transactions import Call
 from daisee.model.attribution import Switched, attribute
@@ -207,7 +207,8 @@ class Agent:
     def _report(self, until_s: int) -> Call:
         from_s = self._market.home.until_s if self._market else 0
         whole = total(self.store.slots(from_s, until_s))
-        return self.ledger.exchange.report(until_s, Joules(whole.produced_j), Joules(whole.own_j), whole.drawn_j)
+        interval = Interval(until_s, Joules(whole.produced_j), Joules(whole.own_j), whole.drawn_j)
+        return self.ledger.exchange.report(from_s, [interval])
 
     def _send(self, action: Action, call: Call) -> None:
         try:

@@ -20,6 +20,7 @@ from daisee.errors import ChainError, UsageError
 from daisee.ledger.coin import Coin
 from daisee.ledger.events import events_in
 from daisee.ledger.exchange import Exchange
+from daisee.ledger.verify import verify
 from daisee.units import Address, coins, kwh
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,34 @@ def ledger(ctx: click.Context, rpc: str, exchange: str | None) -> None:
     ctx.obj = lambda: Ledger(rpc, exchange)
 
 
+@ledger.command("verify")
+@click.option(
+    "--since", default=0, show_default=True, type=click.IntRange(0), help="The block of the deployment, or any before it."
+)
+@json_option
+@click.pass_obj
+def verify_command(open_ledger: Callable[[], Ledger], since: int, as_json: bool) -> int:
+    """Derive every number from the events, and compare it with the contracts.
+
+    Exit code 1 where something differs, or where a contract did what its own rules forbid. Trusts the node's word for its
+    blocks, and nobody else's.
+    """
+    book = open_ledger()
+    found = verify(book.web3, book.exchange.address, since)
+    if as_json:
+        click.echo(json.dumps({**asdict(found), "sound": found.sound}, default=str))
+        return 0 if found.sound else 1
+    for difference in found.differences:
+        click.echo(f"{difference.what}: {difference.answered}, and from the events follows {difference.derived}")
+    for objection in found.against_the_rules:
+        click.echo(objection)
+    click.echo(
+        f"{found.numbers} numbers compared with what follows from {found.events} events, at block {found.block}: "
+        + ("all are right." if found.sound else f"{len(found.differences) + len(found.against_the_rules)} are not right.")
+    )
+    return 0 if found.sound else 1
+
+
 @ledger.group("coin")
 def coin_group() -> None:
     """The community's coin."""
@@ -98,7 +127,7 @@ def exchange_group() -> None:
 def members(open_ledger: Callable[[], Ledger], as_json: bool) -> None:
     """List the homes with what the ledger holds for each."""
     book = open_ledger()
-    rows = [(home, book.exchange.home(home), book.coin.balance_of(home)) for home in book.exchange.members()]
+    rows = [(home, books, book.coin.balance_of(home)) for home, books in book.exchange.homes().items()]
     if as_json:
         click.echo(json.dumps([{"home": home, **asdict(books), "balance": amount} for home, books, amount in rows]))
         return
@@ -115,8 +144,7 @@ def members(open_ledger: Callable[[], Ledger], as_json: bool) -> None:
 def offers(open_ledger: Callable[[], Ledger], as_json: bool) -> None:
     """List what can be bought now, cheapest first."""
     book = open_ledger()
-    found = [(home, book.exchange.offer_of(home)) for home in book.exchange.members()]
-    rows = sorted(((h, o) for h, o in found if o.available_j), key=lambda row: row[1].price_per_kwh)
+    rows = sorted(((h, o) for h, o in book.exchange.offers().items() if o.available_j), key=lambda row: row[1].price_per_kwh)
     if as_json:
         click.echo(json.dumps([{"seller": home, **asdict(offer)} for home, offer in rows]))
         return
@@ -136,7 +164,7 @@ def offers(open_ledger: Callable[[], Ledger], as_json: bool) -> None:
 def credits(open_ledger: Callable[[], Ledger], home: str, as_json: bool) -> None:
     """List what a home has bought of each neighbour, used, and has left."""
     book, buyer = open_ledger(), _address(home)
-    sellers = [seller for seller in book.exchange.members() if seller != buyer]
+    sellers = [seller for seller in book.exchange.homes() if seller != buyer]
     rows = [(seller, book.exchange.credit(buyer, seller)) for seller in sellers]
     rows = [(seller, books) for seller, books in rows if books.bought_j or books.drawn_j]
     if as_json:

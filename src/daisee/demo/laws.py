@@ -93,7 +93,7 @@ def read_books(exchange: Exchange, coin: Coin, journal: Journal) -> Books:
 
     A pair that no event names is left out: were anything in it, what its seller sold or its buyer drew would not add up.
     """
-    dealt: dict[Address, set[Address]] = {home: {home} for home in exchange.members()}
+    dealt: dict[Address, set[Address]] = {home: {home} for home in exchange.homes()}
     for buyer, seller in (*journal.bought_j, *journal.drawn_j):
         dealt[buyer].add(seller)
     markets = {home: exchange.market(home, sorted(sellers)) for home, sellers in dealt.items()}

@@ -17,6 +17,7 @@ from eth_utils.abi import collapse_if_tuple, function_abi_to_4byte_selector
 from eth_utils.address import to_checksum_address
 from web3 import Web3
 from web3.exceptions import Web3Exception
+from web3.types import BlockIdentifier
 
 from daisee.errors import ChainError
 from daisee.ledger.artifacts import load
@@ -28,8 +29,10 @@ from daisee.units import Address
 class Contract:
     """One of our contracts on a chain."""
 
-    def __init__(self, web3: Web3, name: str, address: Address) -> None:
+    def __init__(self, web3: Web3, name: str, address: Address, at: BlockIdentifier = "latest") -> None:
+        """Stand for the contract `name` at an address, its views as of a block."""
         self.address = address
+        self._at = at
         self._web3 = web3
         self._name = name
 
@@ -40,7 +43,7 @@ class Contract:
         """
         data, outputs = self._encode(function, arguments)
         try:
-            answered = self._web3.eth.call({"to": to_checksum_address(self.address), "data": data})
+            answered = self._web3.eth.call({"to": to_checksum_address(self.address), "data": data}, self._at)
         except (Web3Exception, OSError) as error:
             raise reason_of(error) from error
         try:
@@ -62,13 +65,18 @@ class Contract:
 
 @cache
 def _functions(contract: str) -> dict[str, tuple[bytes, list[str], list[str]]]:
-    """Map a contract's functions to their selector and the types of what goes in and comes out."""
+    """Map a contract's functions, by name and by signature, to their selector and the types of what goes in and comes out."""
     return {
-        entry["name"]: (
+        name: (
             function_abi_to_4byte_selector(entry),
             [collapse_if_tuple(field) for field in entry["inputs"]],
             [collapse_if_tuple(field) for field in entry["outputs"]],
         )
         for entry in load(contract).abi
         if entry["type"] == "function"
+        for name in (entry["name"], _signature(entry))
     }
+
+
+def _signature(entry: Any) -> str:
+    return f"{entry['name']}({','.join(collapse_if_tuple(field) for field in entry['inputs'])})"

@@ -17,6 +17,8 @@ from daisee.units import Address, Coins
 
 DEFAULT_SKEW_S = 60
 """How far a report may be ahead of its block; a community's clocks agree better than this."""
+DEFAULT_ADMIN_DELAY_S = 2 * 86_400
+"""How long the handing over of the admin's role takes: time enough to see it and to speak up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +36,16 @@ def deploy(
     sender: Sender,
     settle: Callable[[HexStr], Outcome],
     opening_supply: Coins = Coins(0),
+    *,
+    name: str = "DaiseeCoin",
+    symbol: str = "DSC",
     skew_s: int = DEFAULT_SKEW_S,
+    admin_delay_s: int = DEFAULT_ADMIN_DELAY_S,
 ) -> Deployment:
     """Deploy both contracts; LedgerError where a deployment fails. `settle` waits for a transaction to be in a block."""
-    coin, _ = _create(web3, sender, settle, "DaiseeCoin", [sender.address, opening_supply])
-    exchange, block = _create(web3, sender, settle, "EnergyExchange", [coin, sender.address, skew_s])
+    arguments: list[object] = [name, symbol, sender.address, admin_delay_s, opening_supply]
+    coin, _ = _create(web3, sender, settle, "DaiseeCoin", arguments)
+    exchange, block = _create(web3, sender, settle, "EnergyExchange", [coin, sender.address, admin_delay_s, skew_s])
     return Deployment(Coin(web3, coin), Exchange(web3, exchange), block)
 
 
@@ -48,7 +55,7 @@ def _create(
     artifact = load(name)
     factory = web3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
     data = factory.constructor(*arguments).data_in_transaction
-    outcome = settle(sender.send(Call(f"create {name}", None, data, 5_000_000)))
+    outcome = settle(sender.send(Call(f"create {name}", None, data, 5_900_000)))
     if not outcome.succeeded or outcome.contract is None:
         raise LedgerError(f"{name} could not be deployed: used {outcome.gas_used} gas in block {outcome.block}")
     return outcome.contract, outcome.block

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -12,7 +12,7 @@ from eth_utils.abi import event_abi_to_log_topic
 from hexbytes import HexBytes
 from web3 import Web3
 from web3._utils.events import get_event_data
-from web3.types import TxReceipt
+from web3.types import LogReceipt, TxReceipt
 
 from daisee.ledger.artifacts import load
 from daisee.units import Address
@@ -35,8 +35,13 @@ class LedgerEvent:
 
 def events_in(web3: Web3, receipt: TxReceipt, ours: Collection[Address]) -> list[LedgerEvent]:
     """List what our contracts said in a transaction; what others said, however alike, is left out unread."""
+    return decode_logs(web3, receipt["logs"], ours)
+
+
+def decode_logs(web3: Web3, logs: Sequence[LogReceipt], ours: Collection[Address]) -> list[LedgerEvent]:
+    """Decode those of some logs that our contracts wrote, in their order."""
     found = []
-    for entry in receipt["logs"]:
+    for entry in logs:
         if Address(entry["address"]) not in ours:
             continue
         abi = _abis().get(bytes(entry["topics"][0])) if entry["topics"] else None

@@ -1,0 +1,1 @@
+"""What the program costs and how fast it is; one file per figure, run by the Makefile."""

@@ -1,0 +1,293 @@
+"""What the exchange and the coin do besides the plain story: lists of sellers, payments that buy, rules, suspension, closing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from eth_abi.abi import encode
+from tests.contracts.ground import (
+    ADMIN,
+    ANNA,
+    BERT,
+    CARA,
+    DORA,
+    NO_END_S,
+    STRANGER,
+    UINT64,
+    UINT96,
+    UINT256,
+    UNKNOWN,
+    Ground,
+)
+
+from daisee.errors import TransactionReverted
+from daisee.ledger.coin import Coin
+from daisee.ledger.reverts import decode_revert
+from daisee.units import Address, Coins, Joules, cost_of
+
+PRICE = 3 * 10**17 + 1
+
+
+@pytest.fixture
+def street(ground: Ground) -> Ground:
+    """Anna has 10,000 J and asks a price, Cara has 5,000 J and asks twice that; Bert can pay."""
+    ground.admit(ANNA, opening_j=10_000)
+    ground.admit(CARA, opening_j=5_000)
+    ground.admit(BERT, DORA)
+    ground.equip(BERT)
+    ground.do(ANNA, "offer", PRICE, UINT64, NO_END_S)
+    ground.do(CARA, "offer", 2 * PRICE, UINT64, NO_END_S)
+    return ground
+
+
+def purchase(amount_j: int, *sellers: Any, most: int = UINT96, partly: bool = False) -> tuple[list[str], int, int, bool]:
+    return [seller.address for seller in sellers], amount_j, most, partly
+
+
+def data(*arguments: Any, **options: Any) -> bytes:
+    return encode(["(address[],uint64,uint96,bool)"], [purchase(*arguments, **options)])
+
+
+def cost(energy_j: int, price: int = PRICE) -> int:
+    return cost_of(Joules(energy_j), Coins(price))
+
+
+def test_a_list_is_filled_in_order_and_quoted_with_the_same_numbers(street: Ground) -> None:
+    wanted = purchase(12_000, ANNA, DORA, CARA)
+    fills, bought_j, whole = street.ask("quote", BERT.address, wanted)
+    assert [tuple(fill) for fill in fills] == [
+        (ANNA.address, 10_000, PRICE, cost(10_000)),
+        (DORA.address, 0, 0, 0),
+        (CARA.address, 2_000, 2 * PRICE, cost(2_000, 2 * PRICE)),
+    ]
+    before = street.balance_of(BERT)
+    street.do(BERT, "buyFrom", wanted)
+    assert (bought_j, before - street.balance_of(BERT)) == (12_000, whole)
+    assert (street.balance_of(ANNA), street.balance_of(CARA)) == (cost(10_000), cost(2_000, 2 * PRICE))
+    assert street.credit(BERT, CARA)["creditJ"] == 2_000
+
+
+def test_part_of_it_will_do_only_where_the_buyer_says_so(street: Ground) -> None:
+    with pytest.raises(TransactionReverted, match="ExchangeInsufficientEnergy"):
+        street.do(BERT, "buyFrom", purchase(12_000, ANNA, CARA, most=PRICE))
+    street.do(BERT, "buyFrom", purchase(12_000, ANNA, CARA, most=PRICE, partly=True))
+    assert (street.credit(BERT, ANNA)["creditJ"], street.credit(BERT, CARA)["creditJ"]) == (10_000, 0)
+    with pytest.raises(TransactionReverted, match="ExchangeInsufficientEnergy"):
+        street.do(BERT, "buyFrom", purchase(1, ANNA, most=PRICE, partly=True))
+
+
+def test_a_seller_named_twice_sells_no_more_than_it_has(street: Ground) -> None:
+    wanted = purchase(11_000, ANNA, ANNA, partly=True)
+    _, bought_j, _ = street.ask("quote", BERT.address, wanted)
+    street.do(BERT, "buyFrom", wanted)
+    assert bought_j == street.credit(BERT, ANNA)["boughtJ"] == 10_000
+
+
+def test_an_offer_ends(street: Ground) -> None:
+    street.do(ANNA, "offer", PRICE, UINT64, street.next_s + 10)
+    street.do(BERT, "buy", ANNA.address, 1, PRICE)
+    street.passes(60)
+    with pytest.raises(TransactionReverted, match="ExchangeOfferEnded"):
+        street.do(BERT, "buy", ANNA.address, 1, PRICE)
+    assert street.offer_of(ANNA)["availableJ"] == 0
+
+
+def test_who_ever_offered_is_listed_page_by_page(street: Ground) -> None:
+    street.do(ANNA, "withdrawOffer")
+    street.do(DORA, "offer", 7, 7, NO_END_S)
+    street.do(ANNA, "offer", 8, 8, NO_END_S)
+    assert street.ask("sellerCount") == 3
+    sellers = [street.ask("offers", start, 2)[0] for start in (0, 2, 4)]
+    assert sellers == [[ANNA.address, CARA.address], [DORA.address], []]
+    assert street.ask("members", 1, UINT256)[0] == [CARA.address, BERT.address, DORA.address]
+
+
+def test_a_fresh_account_buys_in_one_transaction_by_approving(street: Ground) -> None:
+    street.pay(ADMIN, "transfer", DORA.address, 10**18)
+    street.pay(DORA, "approveAndCall(address,uint256,bytes)", street.exchange.address, cost(100), data(100, ANNA))
+    assert street.credit(DORA, ANNA)["creditJ"] == 100
+    assert street.balance_of(ANNA) == cost(100)
+
+
+def test_a_payment_buys_and_what_is_left_comes_back(street: Ground) -> None:
+    street.pay(ADMIN, "transfer", DORA.address, 10**18)
+    street.pay(DORA, "transferAndCall(address,uint256,bytes)", street.exchange.address, 10**17, data(100, ANNA))
+    assert street.balance_of(DORA) == 10**18 - cost(100)
+    assert street.coin.functions.balanceOf(street.exchange.address).call() == 0
+    with pytest.raises(TransactionReverted, match="ExchangeInsufficientPayment") as refusal:
+        street.pay(DORA, "transferAndCall(address,uint256,bytes)", street.exchange.address, cost(100) - 1, data(100, ANNA))
+    assert refusal.value.facts == {"paid": cost(100) - 1, "cost": cost(100)}
+
+
+def test_an_allowance_does_not_let_another_buy_in_ones_name(street: Ground) -> None:
+    street.pay(BERT, "approve", STRANGER.address, UINT256)
+    arguments = (BERT.address, street.exchange.address, 10**17, data(100, ANNA))
+    with pytest.raises(TransactionReverted, match="ExchangeNotThePayer"):
+        street.pay(STRANGER, "transferFromAndCall(address,address,uint256,bytes)", *arguments)
+
+
+def test_a_payment_that_says_nothing_is_not_taken(street: Ground) -> None:
+    with pytest.raises(TransactionReverted):
+        street.pay(BERT, "transferAndCall(address,uint256)", street.exchange.address, 5)
+
+
+def test_a_permit_buys_even_if_somebody_handed_it_in_before(street: Ground) -> None:
+    street.pay(ADMIN, "transfer", DORA.address, 10**18)
+    coin = Coin(street.web3, Address(street.coin.address))
+    for handed_in in (False, True):
+        permit = coin.permit(DORA, Address(street.exchange.address), Coins(cost(50)), street.next_s + 60)
+        signed = (permit.value, permit.deadline_s, permit.v, permit.r, permit.s)
+        if handed_in:
+            street.pay(STRANGER, "permit", DORA.address, street.exchange.address, *signed)
+        street.do(DORA, "buyWithPermit", purchase(50, ANNA), *signed)
+    assert street.credit(DORA, ANNA)["creditJ"] == 100
+
+
+def report(street: Ground, charge: int, own_j: int = 0, draws: Any = ()) -> Any:
+    drawn = [(seller.address, energy_j) for seller, energy_j in draws]
+    return street.do(BERT, "reportCharge", street.until(BERT), street.next_s, 0, own_j, drawn, charge)
+
+
+def test_a_rule_buys_below_its_charge_up_to_its_amount(street: Ground) -> None:
+    street.do(BERT, "placeOrder", (300, 1_000, PRICE, [CARA.address, ANNA.address]))
+    for charge in (300, 1_000, UNKNOWN):
+        assert "EnergyBought" not in dict(report(street, charge).facts())
+    assert dict(report(street, 299).facts())["EnergyBought"]["energyJ"] == 1_000
+    assert "EnergyBought" not in dict(report(street, 0).facts()), "the credit is there"
+    assert dict(report(street, 0, draws=[(ANNA, 400)]).facts())["EnergyBought"]["energyJ"] == 400
+    assert street.credit(BERT, CARA)["boughtJ"] == 0, "she asks more than the rule allows"
+    street.do(BERT, "cancelOrder")
+    assert "EnergyBought" not in dict(report(street, 0, draws=[(ANNA, 900)]).facts())
+
+
+def test_a_rule_is_followed_once_after_many_intervals(street: Ground) -> None:
+    street.do(BERT, "placeOrder", (300, 1_000, PRICE, [ANNA.address]))
+    now = street.next_s
+    told = street.do(BERT, "reportMany", 0, [(now - 2, 1, 0, []), (now - 1, 1, 0, []), (now, 0, 1, [(ANNA.address, 10)])], 100)
+    assert [name for name, _ in told.facts()].count("EnergyReported") == 3
+    assert [name for name, _ in told.facts()].count("EnergyBought") == 1
+    assert street.credit(BERT, ANNA)["creditJ"] == 990
+
+
+@pytest.mark.parametrize("why", ["no energy", "no allowance", "no coins", "frozen", "suspended", "closed"])
+def test_a_rule_that_cannot_be_filled_says_why_and_never_spoils_the_report(street: Ground, why: str) -> None:
+    street.do(BERT, "placeOrder", (300, 20_000 if why == "no energy" else 1_000, PRICE, [ANNA.address]))
+    error = "ExchangeInsufficientEnergy"
+    if why == "no allowance":
+        street.pay(BERT, "approve", street.exchange.address, 5)
+        error = "ERC20InsufficientAllowance"
+    elif why == "no coins":
+        street.pay(BERT, "transfer", STRANGER.address, street.balance_of(BERT))
+        error = "ERC20InsufficientBalance"
+    elif why == "frozen":
+        street.pay(ADMIN, "freeze", ANNA.address)
+        error = "CoinAccountFrozen"
+    elif why == "suspended":
+        street.do(ADMIN, "suspend", ANNA.address)
+    elif why == "closed":
+        street.do(ADMIN, "close", 10)
+    told = dict(report(street, 100, own_j=7).facts())
+    assert street.home(BERT)["ownJ"] == 7
+    assert decode_revert(told["OrderUnfilled"]["reason"]).error == error
+    assert told["OrderUnfilled"]["missingJ"] == (10_000 if why == "no energy" else 1_000)
+
+
+def test_a_suspended_home_can_do_nothing_and_keeps_what_it_owns(street: Ground) -> None:
+    street.do(BERT, "buy", ANNA.address, 100, PRICE)
+    before = street.home(ANNA)
+    street.do(ADMIN, "suspend", ANNA.address)
+    attempts: list[tuple[Any, str, tuple[Any, ...]]] = [
+        (ANNA, "report", (0, street.next_s, 0, 0, [])),
+        (ANNA, "offer", (PRICE, 1, NO_END_S)),
+        (ANNA, "buy", (CARA.address, 1, UINT96)),
+        (ANNA, "buyFrom", (purchase(1, CARA),)),
+        (ANNA, "placeOrder", ((1, 1, 1, [CARA.address]),)),
+        (BERT, "buy", (ANNA.address, 1, PRICE)),
+        (ADMIN, "suspend", (ANNA.address,)),
+    ]
+    for who, name, arguments in attempts:
+        with pytest.raises(TransactionReverted, match="ExchangeSuspended"):
+            street.do(who, name, *arguments)
+    street.report(BERT, draws={ANNA: 60})
+    assert street.credit(BERT, ANNA)["creditJ"] == 40
+    assert street.home(ANNA) == {**before, "status": 2}
+    street.do(ADMIN, "resume", ANNA.address)
+    street.do(BERT, "buy", ANNA.address, 1, PRICE)
+
+
+def test_closing_ends_purchases_page_by_page_and_lets_credits_be_used(street: Ground) -> None:
+    street.do(BERT, "buy", ANNA.address, 100, PRICE)
+    street.do(ADMIN, "close", 1)
+    assert not street.ask("closed")
+    with pytest.raises(TransactionReverted, match="ExchangeClosed"):
+        street.do(DORA, "offer", PRICE, 1, NO_END_S)
+    told = street.do(ADMIN, "close", 10)
+    assert [name for name, _ in told.facts()] == ["OfferWithdrawn", "PurchasesClosed"]
+    assert street.ask("closed")
+    for seller in (ANNA, CARA):
+        with pytest.raises(TransactionReverted, match="ExchangeNoOffer"):
+            street.do(BERT, "buy", seller.address, 1, UINT96)
+    with pytest.raises(TransactionReverted, match="ExchangeClosed"):
+        street.do(ADMIN, "close", 10)
+    street.report(BERT, draws={ANNA: 100})
+    assert street.credit(BERT, ANNA)["creditJ"] == 0
+
+
+def test_a_frozen_account_neither_sends_nor_receives_and_keeps_its_coins(street: Ground) -> None:
+    had = street.balance_of(BERT)
+    told = street.pay(ADMIN, "freeze", BERT.address)
+    assert told.facts() == [("AccountFrozen", {"account": BERT.address, "freezer": ADMIN.address})]
+    attempts: list[tuple[Any, str, tuple[Any, ...]]] = [
+        (BERT, "transfer", (ANNA.address, 1)),
+        (ADMIN, "transfer", (BERT.address, 1)),
+        (ADMIN, "mint", (BERT.address, 1)),
+        (ADMIN, "freeze", (BERT.address,)),
+    ]
+    for who, name, arguments in attempts:
+        with pytest.raises(TransactionReverted, match="CoinAccountFrozen"):
+            street.pay(who, name, *arguments)
+    with pytest.raises(TransactionReverted, match="CoinAccountFrozen"):
+        street.do(BERT, "buy", ANNA.address, 1, PRICE)
+    assert street.balance_of(BERT) == had
+    street.pay(ADMIN, "unfreeze", BERT.address)
+    street.pay(BERT, "transfer", ANNA.address, 1)
+    with pytest.raises(TransactionReverted, match="CoinAccountNotFrozen"):
+        street.pay(ADMIN, "unfreeze", BERT.address)
+    with pytest.raises(TransactionReverted, match="AccessControlUnauthorizedAccount"):
+        street.pay(BERT, "freeze", ANNA.address)
+
+
+def test_coins_stay_below_two_to_the_255(street: Ground) -> None:
+    with pytest.raises(TransactionReverted, match="CoinSupplyTooLarge"):
+        street.pay(ADMIN, "mint", BERT.address, 2**255)
+
+
+def test_the_admin_hands_over_in_two_steps_with_a_delay(street: Ground) -> None:
+    street.pay(ADMIN, "beginDefaultAdminTransfer", CARA.address)
+    with pytest.raises(TransactionReverted, match="AccessControlEnforcedDefaultAdminDelay"):
+        street.pay(CARA, "acceptDefaultAdminTransfer")
+    street.passes(3_601)
+    street.pay(CARA, "acceptDefaultAdminTransfer")
+    assert street.coin.functions.defaultAdmin().call() == CARA.address
+
+
+def test_the_coin_says_which_standards_it_keeps(street: Ground) -> None:
+    for interface, kept in (("01ffc9a7", True), ("b0202a11", True), ("ffffffff", False)):
+        assert street.coin.functions.supportsInterface(bytes.fromhex(interface)).call() is kept
+
+
+def test_a_coin_that_pays_nothing_buys_nothing(ground: Ground) -> None:
+    """A fake token of 2017: here the exchange is bound to one coin, and one that answers no is not believed."""
+    says_no = ground.web3.eth.contract(abi=[], bytecode="0x600a600c600039600a6000f3600060005260206000f3")
+    (receipt,) = ground._seal((ADMIN, says_no.constructor()), gas=200_000)
+    exchange = ground.exchange
+    ground.exchange = ground.create("EnergyExchange", receipt["contractAddress"], ADMIN.address, 0, 60)
+    ground.admit(ANNA, opening_j=1_000)
+    ground.admit(BERT)
+    ground.do(ANNA, "offer", PRICE, UINT64, NO_END_S)
+    for name, arguments in (("buy", (ANNA.address, 10, PRICE)), ("buyFrom", (purchase(10, ANNA),))):
+        with pytest.raises(TransactionReverted):
+            ground.do(BERT, name, *arguments)
+    assert ground.credit(BERT, ANNA)["boughtJ"] == 0
+    ground.exchange = exchange
