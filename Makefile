@@ -44,8 +44,8 @@ venv: $(INSTALLED) ## Make the Python environment, .venv, from the lock
 
 build: $(BUILT) ## Compile the contracts and lay out the page's assets
 
-need: ## Get what the tests need beyond Python: Chromium
-	@'$(PYTHON)' tools/need.py
+need: build ## Get what the tests need beyond Python: Chromium, geth
+	@$(VENV)/bin/python tools/need.py
 
 lint: build ## Look without running: style, types, walls
 	@$(VENV)/bin/ruff check

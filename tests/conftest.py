@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 import hypothesis
@@ -18,6 +18,7 @@ import pytest
 from eth_typing import HexStr
 from eth_utils.address import to_canonical_address
 from eth_utils.crypto import keccak
+from tests.chain import geth
 from web3 import Web3
 
 import need
@@ -54,10 +55,49 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
     """Answer where this machine's Chromium is; for tests marked `chromium`, which run only where there is one."""
-    path = need.find(NEED_OF["chromium"])
+    return _path_of("chromium")
+
+
+@pytest.fixture(scope="session")
+def geth_path() -> str:
+    """Answer where this machine's geth is; for tests marked `geth`, which run only where there is one."""
+    return _path_of("geth")
+
+
+def _path_of(marker: str) -> str:
+    path = need.find(NEED_OF[marker])
     if path is None:
-        pytest.fail("a test that uses chromium_path is marked with @pytest.mark.chromium", pytrace=False)
+        pytest.fail(f"a test that uses {marker}_path is marked with @pytest.mark.{marker}", pytrace=False)
     return path
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a test that failed what the nodes logged that it ran against."""
+    report = yield
+    if report.failed and item.get_closest_marker("geth"):
+        report.sections += [(f"geth at {node.url}", geth.tail_of(node.log)) for node in geth.RUNNING]
+    return report
+
+
+def _wealth() -> dict[Address, int]:
+    """Give an operator and two homes, the same as those of `Community`, enough to pay for gas whatever it costs."""
+    operator, homes = draw_keys(["A", "B"], seed=1)
+    return {Address(account.address): 10**24 for account in (operator, *homes.values())}
+
+
+@pytest.fixture(scope="session")
+def geth_dev(geth_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[geth.Node]:
+    """Run `geth --dev` for all tests of a session."""
+    with geth.dev(geth_path, tmp_path_factory.mktemp("geth-dev"), _wealth()) as node:
+        yield node
+
+
+@pytest.fixture(scope="session")
+def clique(geth_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[geth.Node]:
+    """Run a Clique chain of one validator for all tests of a session."""
+    with geth.clique(geth_path, tmp_path_factory.mktemp("clique"), _wealth()) as node:
+        yield node
 
 
 def _is_here(host: object) -> bool:

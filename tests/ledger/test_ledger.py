@@ -60,7 +60,7 @@ def test_a_reason_in_words_a_panic_and_an_unknown_error_are_told_apart() -> None
     assert str(decode_revert(words)) == "the contract refused: no!"
     assert decode_revert(bytes.fromhex("4e487b71") + (0x11).to_bytes(32)).facts == {"code": 0x11}
     assert decode_revert(b"\1\2\3\4").error == "unknown error"
-    assert decode_revert(b"").error == "unknown error"
+    assert decode_revert(b"").error == "no reason given"
     assert decode_revert(bytes.fromhex("08c379a0")).error == "unreadable error"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from web3 import Web3
+from web3.middleware import ExtraDataToPOAMiddleware
 from web3.providers.base import BaseProvider
 
 
@@ -30,3 +32,13 @@ class ChainClient(Protocol):
     def close(self) -> None:
         """Let go of it."""
         ...
+
+
+def web3_on(client: ChainClient) -> Web3:
+    """Answer a web3 that asks a node, whichever seals its blocks.
+
+    A validator of a Clique chain signs in a block's extra data, which is longer than web3 believes a block's can be.
+    """
+    web3 = Web3(client.provider())
+    web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
+    return web3

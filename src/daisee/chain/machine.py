@@ -1,6 +1,7 @@
 """The virtual machine of the embedded chain: py-evm's at the Berlin fork, with no reward for a block.
 
-`execute` answers what a call would do on a state and leaves the state as it was; gas counts, but nobody pays for it.
+`execute` answers what a call would do on a state and leaves the state as it was; gas counts, but nobody pays for it. What it
+raises is in geth's words.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from eth.vm.forks.berlin.computation import BerlinComputation
 from eth.vm.forks.berlin.constants import ACCESS_LIST_ADDRESS_COST_EIP_2930, ACCESS_LIST_STORAGE_KEY_COST_EIP_2930
 from eth.vm.message import Message
 from eth_typing import Address as CanonicalAddress
+from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from daisee.errors import ChainError
@@ -33,6 +35,15 @@ CALL_TIMEOUT_S = 2.0
 """The most that a question may take of the machine; ours take hundredths. A block's transactions take what they take."""
 LOOPING = (0x56, 0x57, 0xF0, 0xF1, 0xF2, 0xF4, 0xF5, 0xFA)
 """Jumps, calls and creations: without them, code ends soon."""
+
+
+class TooLittleGas(ChainError):
+    """Less gas than is gone before the first instruction."""
+
+
+class TooLittleMoney(ChainError):
+    """The sender has less than the call would cost and send."""
+
 
 _ends_at: ContextVar[float] = ContextVar("ends_at", default=math.inf)
 
@@ -51,7 +62,7 @@ def _timed(opcode: Callable[..., None]) -> Callable[..., None]:
     @wraps(opcode)
     def run(computation: ComputationAPI) -> None:
         if time.monotonic() > _ends_at.get():
-            raise ChainError("execution aborted (timeout)", SERVER_ERROR)
+            raise ChainError(f"execution aborted (timeout = {CALL_TIMEOUT_S:g}s)", SERVER_ERROR)
         opcode(computation=computation)
 
     return run
@@ -86,7 +97,7 @@ class Call:
     value: int
     data: bytes
     gas_price: int
-    """What the contract sees; nobody pays it."""
+    """What the contract sees. Nobody pays it, but the sender must be able to."""
     access_list: tuple[tuple[bytes, tuple[int, ...]], ...] = field(default=())
 
     def intrinsic_gas(self, vm: VirtualMachineAPI) -> int:
@@ -100,17 +111,19 @@ class Call:
 
 
 def execute(vm: VirtualMachineAPI, call: Call, gas: int) -> ComputationAPI:
-    """Execute a call with so much gas, and put the state back. ChainError where it cannot even begin."""
-    left = gas - call.intrinsic_gas(vm)
-    if left < 0:
-        raise ChainError(f"intrinsic gas too low: gas {gas}, minimum needed {gas - left}", SERVER_ERROR)
+    """Execute a call with so much gas, and put the state back. TooLittleMoney, TooLittleGas where it cannot even begin."""
     state = vm.state
-    have = state.get_balance(CanonicalAddress(call.sender))
-    if have < call.value:
-        raise ChainError(f"insufficient funds for gas * price + value: have {have}, want {call.value}", SERVER_ERROR)
+    have, want = state.get_balance(CanonicalAddress(call.sender)), call.value + gas * call.gas_price
+    if have < want:
+        who = to_checksum_address(call.sender)
+        told = f"insufficient funds for gas * price + value: address {who} have {have} want {want}"
+        raise TooLittleMoney(told, SERVER_ERROR)
+    least = call.intrinsic_gas(vm)
+    if gas < least:
+        raise TooLittleGas(f"intrinsic gas too low: have {gas}, want {least}", SERVER_ERROR)
     snapshot = state.snapshot()
     try:
-        return _apply(state, call, left)
+        return _apply(state, call, gas - least)
     finally:
         state.revert(snapshot)
 

@@ -16,9 +16,12 @@ from daisee.errors import ChainError
 INVALID_PARAMS = -32602
 
 HEX = re.compile(r"0x[0-9a-fA-F]*")
+QUANTITY = re.compile(r"0x(0|[1-9a-fA-F][0-9a-fA-F]{0,63})")
 LARGEST = 2**256 - 1
-NEWEST = ("latest", "pending", "safe", "finalized")
-"""Tags that all mean the head: it is final, and what is pending shows in the nonce of an account only."""
+NEWEST = ("latest", "pending")
+"""Tags that mean the head: what is pending shows in the nonce of an account only."""
+NEVER = ("safe", "finalized")
+"""Tags that came with proof of stake; a chain before it has no such block, and geth says so."""
 
 
 def unfit(told: str) -> ChainError:
@@ -37,8 +40,15 @@ def octets(text: Any, length: int | None = None) -> bytes:
 
 def number(text: Any) -> int:
     """Read a quantity."""
-    if not isinstance(text, str) or len(text) < 3 or len(text) > 66 or not HEX.fullmatch(text):
-        raise unfit(f"a quantity is 0x and 1 to 64 hex digits, not {_short(text)}")
+    if not isinstance(text, str) or not QUANTITY.fullmatch(text):
+        raise unfit(f"a quantity is 0x and 1 to 64 hex digits without leading zeros, not {_short(text)}")
+    return int(text, 16)
+
+
+def slot(text: Any) -> int:
+    """Read a place in a contract's storage: up to 32 bytes, with or without leading zeros."""
+    if not isinstance(text, str) or not 3 <= len(text) <= 66 or not HEX.fullmatch(text):
+        raise unfit(f"a place is 0x and 1 to 64 hex digits, not {_short(text)}")
     return int(text, 16)
 
 
@@ -55,6 +65,8 @@ def find_block(chain: Blocks, asked: Any) -> Sealed | None:
         asked = asked.get("blockNumber")
     if asked in NEWEST:
         return chain.head
+    if asked in NEVER:
+        raise ChainError(f"{asked} block not found", SERVER_ERROR)
     wanted = 0 if asked == "earliest" else number(asked)
     return chain.blocks[wanted] if wanted < len(chain.blocks) else None
 
@@ -63,7 +75,8 @@ def block(chain: Blocks, asked: Any) -> Sealed:
     """Read a block that must be there."""
     found = find_block(chain, asked)
     if found is None:
-        raise ChainError("header not found", SERVER_ERROR)
+        by_hash = isinstance(asked, Mapping) and "blockHash" in asked
+        raise ChainError("header for hash not found" if by_hash else "header not found", SERVER_ERROR)
     return found
 
 

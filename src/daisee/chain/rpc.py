@@ -32,8 +32,10 @@ def answer(chain: Blocks, method: str, params: list[Any]) -> Any:
     if known is None:
         raise ChainError(f"the method {method[:80]} does not exist/is not available", NO_SUCH_METHOD)
     fewest, most = ARITY[method]
-    if not fewest <= len(params) <= most:
-        raise questions.unfit(f"{method} takes {fewest} to {most} parameters, not {len(params)}")
+    if len(params) < fewest:
+        raise ChainError(f"missing value for required argument {len(params)}", questions.INVALID_PARAMS)
+    if len(params) > most:
+        raise ChainError(f"too many arguments, want at most {most}", questions.INVALID_PARAMS)
     return known(chain, *params)
 
 
@@ -45,19 +47,19 @@ def _account(text: Any) -> CanonicalAddress:
     return CanonicalAddress(questions.account(text))
 
 
-def _get_balance(chain: Blocks, account: Any, at: Any = "latest") -> str:
+def _get_balance(chain: Blocks, account: Any, at: Any) -> str:
     return quantity(_state(chain, at).get_balance(_account(account)))
 
 
-def _get_code(chain: Blocks, account: Any, at: Any = "latest") -> str:
+def _get_code(chain: Blocks, account: Any, at: Any) -> str:
     return data(_state(chain, at).get_code(_account(account)))
 
 
-def _get_storage(chain: Blocks, account: Any, slot: Any, at: Any = "latest") -> str:
-    return word(_state(chain, at).get_storage(_account(account), questions.number(slot)))
+def _get_storage(chain: Blocks, account: Any, slot: Any, at: Any) -> str:
+    return word(_state(chain, at).get_storage(_account(account), questions.slot(slot)))
 
 
-def _get_nonce(chain: Blocks, account: Any, at: Any = "latest") -> str:
+def _get_nonce(chain: Blocks, account: Any, at: Any) -> str:
     if at == "pending":
         return quantity(chain.pool.next_nonce(_account(account), chain.head_state))
     return quantity(_state(chain, at).get_nonce(_account(account)))
@@ -87,12 +89,12 @@ def _get_block_receipts(chain: Blocks, at: Any) -> list[dict[str, Any]] | None:
     return None if sealed is None else [receipt_json(sealed, index) for index in range(len(sealed.transactions))]
 
 
-def _get_block_by_number(chain: Blocks, at: Any, full: Any = False) -> Any:
+def _get_block_by_number(chain: Blocks, at: Any, full: Any) -> Any:
     sealed = questions.find_block(chain, at)
     return None if sealed is None else block_json(sealed, bool(full))
 
 
-def _get_block_by_hash(chain: Blocks, block_hash: Any, full: Any = False) -> Any:
+def _get_block_by_hash(chain: Blocks, block_hash: Any, full: Any) -> Any:
     sealed = chain.find_block(questions.octets(block_hash, 32))
     return None if sealed is None else block_json(sealed, bool(full))
 
@@ -135,12 +137,14 @@ def _blocks_of(chain: Blocks, asked: Mapping[str, Any]) -> list[Sealed]:
         if sealed is None:
             raise ChainError("unknown block", SERVER_ERROR)
         return [sealed]
-    first = questions.find_block(chain, asked.get("fromBlock") or "latest")
-    last = questions.find_block(chain, asked.get("toBlock") or "latest") or chain.head
+    said = [asked.get("fromBlock") or "latest", asked.get("toBlock") or "latest"]
+    numbers = [questions.number(each) for each in said if str(each).startswith("0x")]
+    if len(numbers) == 2 and numbers[0] > numbers[1] > 0:  # as in geth, for which no block is before the genesis
+        raise ChainError("invalid block range params", SERVER_ERROR)
+    first, last = (questions.find_block(chain, each) for each in said)
     if first is None:
         return []
-    if first.number > last.number:
-        raise questions.unfit("invalid block range")
+    last = last or chain.head
     return list(chain.blocks_with_logs(first.number, last.number))
 
 

@@ -15,6 +15,7 @@ from rich.table import Table
 from web3 import Web3
 from web3.exceptions import Web3Exception
 
+from daisee.chain.client import web3_on
 from daisee.chain.remote import RemoteChain
 from daisee.errors import ChainError, UsageError
 from daisee.ledger.coin import Coin
@@ -36,7 +37,7 @@ class Ledger:
             raise UsageError("which exchange? Name its address with --exchange, before the command, or in DAISEE_EXCHANGE")
         if not Web3.is_address(exchange):
             raise UsageError(f"{exchange} is no address: it is 0x and 40 hex digits, as the demo prints it for its exchange")
-        self.web3 = Web3(RemoteChain(rpc).provider())
+        self.web3 = web3_on(RemoteChain(rpc))
         address = Address(Web3.to_checksum_address(exchange))
         try:
             if not self.web3.eth.get_code(Web3.to_checksum_address(exchange)):

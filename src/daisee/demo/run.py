@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eth_typing import HexStr
-from web3 import Web3
 
 from daisee.agent.agent import Agent
-from daisee.chain.client import ChainClient
+from daisee.chain.client import ChainClient, web3_on
 from daisee.chain.embedded import EmbeddedChain
 from daisee.demo.clock import StreetClock
 from daisee.demo.data import Measured
@@ -75,7 +74,7 @@ class StreetRun:
         wealth.update({Address(key.address): HOME_WEALTH for key in keys.values()})
         self.embedded = EmbeddedChain(chain_id=street.chain_id, genesis_time_s=int(self.clock()), balances=wealth)
         self.chain: ChainClient = self.embedded
-        self.web3 = Web3(self.chain.provider())
+        self.web3 = web3_on(self.chain)
         self._operator = Sender(self.web3, operator)
         self.operator = self._operator.address
         self._senders = {home: Sender(self.web3, key) for home, key in keys.items()}

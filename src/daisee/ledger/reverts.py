@@ -13,6 +13,7 @@ from web3.exceptions import ContractLogicError
 from daisee.errors import ChainError, DaiseeError, TransactionReverted
 from daisee.ledger.artifacts import load
 
+NO_REASON = "no reason given"
 _STRING_ERROR = bytes.fromhex("08c379a0")
 _PANIC = bytes.fromhex("4e487b71")
 
@@ -24,11 +25,15 @@ def reason_of(error: Exception) -> DaiseeError:
     data = error.data
     if isinstance(data, str) and data.startswith("0x"):
         return decode_revert(bytes.fromhex(data[2:]))
-    return TransactionReverted(str(error.message or "no reason given"))
+    # A client that sends no data has put all there is into its words; of a refusal without a reason, geth has only these.
+    told = str(error.message or "").removeprefix("execution reverted").removeprefix(": ")
+    return TransactionReverted(told or NO_REASON)
 
 
 def decode_revert(data: bytes) -> TransactionReverted:
-    """Read the data of a revert: one of our contracts' errors, a reason in words, a panic, or something unknown."""
+    """Read the data of a revert: one of our contracts' errors, a reason in words, a panic, nothing, or something unknown."""
+    if not data:
+        return TransactionReverted(NO_REASON)
     selector, rest = data[:4], data[4:]
     try:
         if selector == _STRING_ERROR:

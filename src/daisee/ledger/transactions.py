@@ -14,7 +14,7 @@ from eth_typing import HexStr
 from eth_utils.address import to_checksum_address
 from hexbytes import HexBytes
 from web3 import Web3
-from web3.exceptions import TransactionNotFound, Web3Exception
+from web3.exceptions import TransactionIndexingInProgress, TransactionNotFound, Web3Exception
 from web3.types import Nonce, TxParams, Wei
 
 from daisee.errors import ChainError
@@ -23,7 +23,8 @@ from daisee.units import Address
 
 log = logging.getLogger(__name__)
 
-GAS_PRICE = Wei(1)
+GAS_PRICE = 1
+"""What gas costs on a community's chain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,10 @@ class Outcome:
 class Sender:
     """One account. Its key stays in here and is in no log, no repr and no error."""
 
-    def __init__(self, web3: Web3, account: LocalAccount) -> None:
+    def __init__(self, web3: Web3, account: LocalAccount, *, gas_price: int = GAS_PRICE) -> None:
         self._web3 = web3
         self._account = account
+        self._gas_price = Wei(gas_price)
         self._chain_id = web3.eth.chain_id
         self._nonce: int | None = None
         self.address = Address(account.address)
@@ -78,7 +80,7 @@ class Sender:
         fields: TxParams = {
             "nonce": Nonce(nonce),
             "gas": call.gas,
-            "gasPrice": GAS_PRICE,
+            "gasPrice": self._gas_price,
             "chainId": self._chain_id,
             "value": Wei(0),
             "data": call.data,
@@ -96,10 +98,15 @@ class Sender:
         return pending > settled
 
     def outcome(self, transaction: HexStr) -> Outcome | None:
-        """Answer what became of a transaction; None while it is in no block. ChainError where the node does not answer."""
+        """Answer what became of a transaction; None while it is in no block. ChainError where the node does not answer.
+
+        What is asked of the newest block afterwards knows of it: geth has a receipt a moment before its block is the newest.
+        """
         try:
             receipt = self._web3.eth.get_transaction_receipt(transaction)
-        except TransactionNotFound:
+            if self._web3.eth.block_number < receipt["blockNumber"]:
+                return None
+        except (TransactionNotFound, TransactionIndexingInProgress):  # which is what geth says before its first block
             return None
         except (Web3Exception, OSError) as error:
             raise ChainError(f"the node does not answer: {error}") from error
