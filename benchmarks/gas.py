@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eth_account import Account
-from eth_typing import HexStr
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -22,7 +21,8 @@ from daisee.errors import LedgerError
 from daisee.ledger.coin import UNLIMITED
 from daisee.ledger.deploy import deploy
 from daisee.ledger.exchange import ALL_SURPLUS, Interval
-from daisee.ledger.transactions import Call, Outcome, Sender
+from daisee.ledger.sender import Sender, Sent
+from daisee.ledger.transactions import Call, Outcome
 from daisee.units import Address, Coins, Joules, base_units, joules_from_kwh
 
 OUTPUT = Path("build/bench/gas.json")
@@ -65,17 +65,17 @@ class Bench:
         self.coin, self.exchange = contracts.coin, contracts.exchange
         self.reported_s = {self.seller.address: 0, self.buyer.address: 0}
 
-    def _deployed(self, transaction: HexStr) -> Outcome:
-        outcome = self._settle(self.operator, transaction)
+    def _deployed(self, sent: Sent) -> Outcome:
+        outcome = self._settle(self.operator, sent)
         self.deployed.append(outcome.gas_used)
         return outcome
 
-    def _settle(self, sender: Sender, transaction: HexStr) -> Outcome:
+    def _settle(self, sender: Sender, sent: Sent) -> Outcome:
         self.now_s += QUARTER_S
         self.chain.advance(self.now_s)
-        outcome = sender.outcome(transaction)
+        outcome = sender.outcome(sent)
         if outcome is None or not outcome.succeeded:
-            raise LedgerError(f"a transaction of the benchmark was refused: {transaction}")
+            raise LedgerError(f"a transaction of the benchmark was refused: {sent.call.name}")
         return outcome
 
     def do(self, sender: Sender, call: Call) -> int:

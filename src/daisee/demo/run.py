@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from eth_typing import HexStr
-
 from daisee.agent.agent import Agent
 from daisee.chain.client import ChainClient, web3_on
 from daisee.chain.embedded import EmbeddedChain
@@ -26,7 +24,8 @@ from daisee.errors import LedgerError, StoreError, TransactionLost
 from daisee.ledger.coin import UNLIMITED
 from daisee.ledger.deploy import Deployment, deploy
 from daisee.ledger.home import HomeLedger
-from daisee.ledger.transactions import Call, Outcome, Sender
+from daisee.ledger.sender import Sender, Sent
+from daisee.ledger.transactions import Call, Outcome
 from daisee.model.attribution import Kind
 from daisee.model.battery import BatteryState
 from daisee.model.decision import Policy
@@ -133,10 +132,10 @@ class StreetRun:
         """Deploy the contracts, give the homes their opening coins, admit them, and let the exchange take what they pay."""
         contracts = deploy(self.web3, self._operator, self._mined)
         coin, exchange = contracts.coin, contracts.exchange
-        sent: list[tuple[Sender, Call, HexStr]] = []
+        posted: list[tuple[Sender, Sent]] = []
 
         def send(sender: Sender, call: Call) -> None:
-            sent.append((sender, call, sender.send(call)))
+            posted.append((sender, sender.send(call)))
 
         for plan in self.street.homes:
             address = self.addresses[plan.home]
@@ -144,18 +143,18 @@ class StreetRun:
             send(self._operator, coin.mint(address, plan.opening_coins))
             send(self._senders[plan.home], coin.approve(exchange.address, UNLIMITED))
         self._seal_all()
-        for sender, call, transaction in sent:
-            outcome = sender.outcome(transaction)
+        for sender, sent in posted:
+            outcome = sender.outcome(sent)
             if outcome is None or not outcome.succeeded:
-                raise LedgerError(f"{call.name} was refused while the street was set up: {sender.why(call)}")
+                raise LedgerError(f"{sent.call.name} was refused while the street was set up: {sender.why(sent.call)}")
         return contracts
 
-    def _mined(self, transaction: HexStr) -> Outcome:
-        """Seal a block and answer what became of a transaction in it."""
+    def _mined(self, sent: Sent) -> Outcome:
+        """Seal a block and answer what became of a call in it."""
         self._seal()
-        outcome = self._operator.outcome(transaction)
+        outcome = self._operator.outcome(sent)
         if outcome is None:
-            raise TransactionLost(transaction, 1.0)
+            raise TransactionLost(sent.hashes[-1], 1.0)
         return outcome
 
     def _seal_all(self) -> None:

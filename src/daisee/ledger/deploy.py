@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from eth_typing import HexStr
 from web3 import Web3
 
 from daisee.errors import LedgerError
 from daisee.ledger.artifacts import load
 from daisee.ledger.coin import Coin
 from daisee.ledger.exchange import Exchange
-from daisee.ledger.transactions import Call, Outcome, Sender
+from daisee.ledger.sender import Sender, Sent
+from daisee.ledger.transactions import Call, Outcome
 from daisee.units import Address, Coins
 
 DEFAULT_SKEW_S = 60
@@ -34,7 +34,7 @@ class Deployment:
 def deploy(
     web3: Web3,
     sender: Sender,
-    settle: Callable[[HexStr], Outcome],
+    settle: Callable[[Sent], Outcome],
     opening_supply: Coins = Coins(0),
     *,
     name: str = "DaiseeCoin",
@@ -50,7 +50,7 @@ def deploy(
 
 
 def _create(
-    web3: Web3, sender: Sender, settle: Callable[[HexStr], Outcome], name: str, arguments: list[object]
+    web3: Web3, sender: Sender, settle: Callable[[Sent], Outcome], name: str, arguments: list[object]
 ) -> tuple[Address, int]:
     artifact = load(name)
     factory = web3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)

@@ -9,7 +9,7 @@ from web3.exceptions import Web3Exception
 
 from daisee.errors import ChainError
 from daisee.ledger.exchange import Exchange, Market
-from daisee.ledger.transactions import Sender
+from daisee.ledger.sender import Sender
 from daisee.units import Address
 
 
