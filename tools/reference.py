@@ -28,7 +28,9 @@ def _helps(command: click.Command, parent: click.Context | None, name: str) -> I
     yield context.command_path, command.get_help(context)
     if isinstance(command, click.Group):
         for below in command.list_commands(context):
-            yield from _helps(command.commands[below], context, below)
+            found = command.get_command(context, below)
+            if found is not None:
+                yield from _helps(found, context, below)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
     ├── UsageError (ValueError)           what a person asked for cannot be done; exit 2
     │   ├── DataFileError                 a measured-data file, with file and line
     │   ├── ConfigurationError            a key or value in a TOML file
+    │   ├── KeystoreError                 a key that is not there, or a password that is not its own
     │   └── PortTaken (OSError)           with the option that changes it
     ├── LedgerError (RuntimeError)        the ledger refused
     │   ├── TransactionReverted           a contract said no, with the name of its error and its facts
@@ -53,6 +54,10 @@ class ConfigurationError(UsageError):
         self.expected = expected
         where = f"{self.file}: {key}" if key else self.file
         super().__init__(f"{where}: {expected}")
+
+
+class KeystoreError(UsageError):
+    """A key that is not there, a key file that is none, or a password that is another's."""
 
 
 class PortTaken(UsageError, OSError):

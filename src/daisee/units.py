@@ -7,7 +7,7 @@ see Wh, kWh and coins; nothing else does. Supplier money is a `Decimal` and is n
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import NewType
 
 Watts = NewType("Watts", float)
@@ -21,6 +21,9 @@ Coins = NewType("Coins", int)
 
 Address = NewType("Address", str)
 """An EIP-55 checksummed account or contract address."""
+
+_EXACT = Context(prec=120)
+"""Enough digits for whatever the ledger can hold."""
 
 JOULES_PER_WH = 3_600
 JOULES_PER_KWH = 3_600_000
@@ -50,7 +53,7 @@ def energy_j(power_w: float, duration_s: float) -> Joules:
 
 def joules_from_kwh(energy_kwh: Decimal | float | int | str) -> Joules:
     """Turn kilowatt-hours, as people write them, into joules, rounded to the nearest."""
-    return Joules(round(Decimal(str(energy_kwh)) * JOULES_PER_KWH))
+    return Joules(round(_EXACT.multiply(Decimal(str(energy_kwh)), Decimal(JOULES_PER_KWH))))
 
 
 def kwh(energy_j: int) -> float:
@@ -65,7 +68,7 @@ def wh(energy_j: int) -> float:
 
 def base_units(coins: Decimal | float | int | str) -> Coins:
     """Turn coins, as people write them, into base units; more than 18 decimals are a ValueError."""
-    scaled = Decimal(str(coins)).scaleb(COIN_DECIMALS)
+    scaled = _EXACT.scaleb(Decimal(str(coins)), COIN_DECIMALS)
     if scaled != scaled.to_integral_value():
         raise ValueError(f"a coin has {COIN_DECIMALS} decimals, {coins} has more")
     return Coins(int(scaled))
@@ -73,4 +76,4 @@ def base_units(coins: Decimal | float | int | str) -> Coins:
 
 def coins(amount: int) -> Decimal:
     """Turn base units into coins, exactly, for people."""
-    return Decimal(amount).scaleb(-COIN_DECIMALS)
+    return _EXACT.scaleb(Decimal(amount), -COIN_DECIMALS)

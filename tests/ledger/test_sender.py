@@ -38,15 +38,16 @@ def call(number: int) -> Call:
 class Desk:
     """A node, an account and a clock; the account can be restarted."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, confirmations: int = CONFIRMATIONS) -> None:
         self.node = BadNode()
+        self.confirmations = confirmations
         self.now_s = 0.0
         self.outbox = Outbox(folder / "outbox.json")
         self.sender = self.start()
 
     def start(self) -> Sender:
         return Sender(
-            Web3(self.node, middleware=[]), KEY, confirmations=CONFIRMATIONS, outbox=self.outbox,
+            Web3(self.node, middleware=[]), KEY, confirmations=self.confirmations, outbox=self.outbox,
             patience_s=PATIENCE_S, clock=lambda: self.now_s,
         )  # fmt: skip
 
@@ -264,12 +265,12 @@ def test_a_nonce_is_lost_to_another_only_as_deep_as_was_asked_for(desk: Desk) ->
     assert desk.times(0) == 1
 
 
-def test_a_block_that_comes_between_two_questions_is_not_taken_for_anothers(desk: Desk) -> None:
+def test_a_block_that_comes_between_two_questions_is_not_taken_for_anothers(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, confirmations=1)
     desk.sender.send(call(0))
     desk.now_s += PATIENCE_S
-    for _ in range(CONFIRMATIONS):
-        desk.node.faults = [None, "a block first"]
-        desk.look()
+    desk.node.faults = [None, "a block first"]  # after its receipt was asked for, before the newest block is
+    desk.look()
     desk.settle()
     assert desk.times(0) == 1
 
@@ -317,6 +318,16 @@ def test_a_gap_that_a_forgotten_transaction_left_is_filled(desk: Desk) -> None:
     assert [tx.data for tx in desk.node.all_transactions()] == ["0x", call(0).data]
 
 
+def test_a_gap_below_anothers_transaction_is_filled_too(desk: Desk) -> None:
+    desk.by_another_program(1)
+    desk.sender.send(call(0))
+    desk.node.pool.pop((KEY.address, 1))
+    desk.by_another_program(5)
+    desk.node.pool.pop((KEY.address, 0))
+    desk.settle()
+    assert [tx.data for tx in desk.node.all_transactions()] == ["0x", "0xffff", call(0).data]
+
+
 def test_a_refusal_leaves_nothing_in_flight_and_the_nonce_free(desk: Desk) -> None:
     desk.node.poor = True
     with pytest.raises(ChainError, match=r"did not take report: insufficient funds"):
@@ -324,6 +335,44 @@ def test_a_refusal_leaves_nothing_in_flight_and_the_nonce_free(desk: Desk) -> No
     assert desk.outbox.read() == []
     desk.node.poor = False
     assert desk.sender.send(call(1)).posted.nonce == 0
+
+
+def test_a_refusal_of_what_came_twice_is_not_believed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    take = desk.node._send
+
+    def take_it_and_then_refuse_it(raw: str) -> str:
+        take(raw)
+        raise Refused(POOR["besu"])
+
+    monkeypatch.setattr(desk.node, "_send", take_it_and_then_refuse_it)
+    desk.sender.send(call(0))
+    monkeypatch.undo()
+    desk.settle()
+    assert desk.times(0) == 1
+
+
+def test_what_was_taken_at_an_earlier_price_is_known(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose(_raw: str) -> str:
+        raise ConnectionError("no route to host")
+
+    sent = desk.sender.send(call(0))
+    desk.now_s += PATIENCE_S
+    monkeypatch.setattr(desk.node, "_send", lose)
+    desk.look()
+    monkeypatch.undo()
+    assert sent.posted.gas_prices == [1, 2]
+    desk.node.seal()
+    desk.settle()
+    assert [tx.price for tx in desk.node.all_transactions()] == [1]
+
+
+def test_after_a_crash_the_nonces_go_on_behind_what_is_in_flight(desk: Desk) -> None:
+    desk.sender.send(call(0))
+    desk.node.forget_pool()
+    desk.sender = desk.start()
+    assert desk.sender.send(call(1)).posted.nonce == 1
+    desk.settle()
+    assert (desk.times(0), desk.times(1)) == (1, 1)
 
 
 def test_waiting_ends_and_says_what_the_node_said(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

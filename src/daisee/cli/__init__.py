@@ -1,5 +1,7 @@
-"""The `daisee` command: one file per command, named after its room. Errors become one line and an exit code here: 1 for what
-went wrong, 2 for usage and configuration; the trace is shown with DAISEE_DEBUG=1.
+"""The `daisee` command: one file or folder per command, named after its room, and loaded when it is asked for.
+
+Errors become one line and an exit code here: 1 for what went wrong, 2 for usage and configuration; the trace is shown with
+DAISEE_DEBUG=1.
 """
 
 from __future__ import annotations
@@ -10,18 +12,30 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from importlib import import_module
 
 import click
 from rich.logging import RichHandler
 
 from daisee import __version__
-from daisee.cli.demo import demo
-from daisee.cli.ledger import ledger
 from daisee.errors import DaiseeError, UsageError
+
+ROOMS = ("demo", "ledger")
 
 
 class Rooms(click.Group):
-    """A group whose help shows the whole tree of rooms."""
+    """The rooms, each loaded when it is asked for; the help shows the whole tree of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the rooms."""
+        return list(ROOMS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Load a room: its module has a command of its name."""
+        if name not in ROOMS:
+            return None
+        command: click.Command = getattr(import_module(f"daisee.cli.{name}"), name)
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List every command with those below it, indented."""
@@ -57,18 +71,18 @@ def daisee(verbose: int) -> None:
         logging.getLogger(library).setLevel(max(level, logging.WARNING) if verbose < 2 else level)
 
 
-daisee.add_command(demo)
-daisee.add_command(ledger)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what is open is closed, what is temporary removed
     try:
         code = daisee.main(args=arguments, prog_name="daisee", standalone_mode=False)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        click.echo(f"daisee: {error.format_message()}" + (f" ({context.command_path} --help)" if context else ""), err=True)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)

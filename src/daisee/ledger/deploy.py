@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
+from eth_utils.address import to_checksum_address
 from web3 import Web3
 
-from daisee.errors import LedgerError
+from daisee.errors import ConfigurationError, LedgerError
+from daisee.files import write_whole
 from daisee.ledger.artifacts import load
 from daisee.ledger.coin import Coin
 from daisee.ledger.exchange import Exchange
@@ -17,6 +21,8 @@ from daisee.units import Address, Coins
 
 DEFAULT_SKEW_S = 60
 """How far a report may be ahead of its block; a community's clocks agree better than this."""
+DEPLOYMENT_GAS = 5_900_000
+"""As much as fits in a block of a community's chain."""
 DEFAULT_ADMIN_DELAY_S = 2 * 86_400
 """How long the handing over of the admin's role takes: time enough to see it and to speak up."""
 
@@ -28,7 +34,7 @@ class Deployment:
     coin: Coin
     exchange: Exchange
     block: int
-    """The first block that knows them both."""
+    """The block in which the coin began: everything that was ever said is in it or after it."""
 
 
 def deploy(
@@ -44,18 +50,59 @@ def deploy(
 ) -> Deployment:
     """Deploy both contracts; LedgerError where a deployment fails. `settle` waits for a transaction to be in a block."""
     arguments: list[object] = [name, symbol, sender.address, admin_delay_s, opening_supply]
-    coin, _ = _create(web3, sender, settle, "DaiseeCoin", arguments)
-    exchange, block = _create(web3, sender, settle, "EnergyExchange", [coin, sender.address, admin_delay_s, skew_s])
+    coin, block = _create(sender, settle, "DaiseeCoin", arguments)
+    exchange, _ = _create(sender, settle, "EnergyExchange", [coin, sender.address, admin_delay_s, skew_s])
     return Deployment(Coin(web3, coin), Exchange(web3, exchange), block)
 
 
-def _create(
-    web3: Web3, sender: Sender, settle: Callable[[Sent], Outcome], name: str, arguments: list[object]
-) -> tuple[Address, int]:
+@dataclass(frozen=True, slots=True)
+class DeploymentRecord:
+    """What a community's members tell each other: where their contracts are, and on which chain."""
+
+    chain_id: int
+    genesis: str
+    """The hash of block 0: two chains may have the same id, and not this."""
+    coin: Address
+    exchange: Address
+    block: int
+    """Where the coin began."""
+
+    @classmethod
+    def of(cls, web3: Web3, made: Deployment) -> DeploymentRecord:
+        """Record a deployment, of the chain that it is on."""
+        return cls(web3.eth.chain_id, genesis_of(web3), made.coin.address, made.exchange.address, made.block)
+
+    @classmethod
+    def read(cls, path: Path) -> DeploymentRecord:
+        """Read a `deployment.json`; ConfigurationError for anything else."""
+        try:
+            told = json.loads(path.read_text("utf-8"))
+            coin, exchange = (Address(to_checksum_address(told[name])) for name in ("coin", "exchange"))
+            return cls(int(told["chain_id"]), str(told["genesis"]), coin, exchange, int(told["block"]))
+        except OSError as error:
+            raise ConfigurationError(path, "", f"cannot be read: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigurationError(path, "", f"is no deployment.json ({error!r}); `daisee ledger deploy` writes one") from error
+
+    def write(self, path: Path) -> None:
+        """Write it for everybody to read."""
+        write_whole(path, json.dumps(asdict(self), indent=2) + "\n", 0o644)
+
+
+def constructor(name: str, arguments: Sequence[object]) -> Call:
+    """Make the creation of a contract ready to be signed and sent."""
     artifact = load(name)
-    factory = web3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
-    data = factory.constructor(*arguments).data_in_transaction
-    outcome = settle(sender.send(Call(f"create {name}", None, data, 5_900_000)))
+    factory = Web3().eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
+    return Call(f"create {name}", None, factory.constructor(*arguments).data_in_transaction, DEPLOYMENT_GAS)
+
+
+def genesis_of(web3: Web3) -> str:
+    """Answer the hash of block 0."""
+    return web3.eth.get_block(0)["hash"].to_0x_hex()
+
+
+def _create(sender: Sender, settle: Callable[[Sent], Outcome], name: str, arguments: list[object]) -> tuple[Address, int]:
+    outcome = settle(sender.send(constructor(name, arguments)))
     if not outcome.succeeded or outcome.contract is None:
         raise LedgerError(f"{name} could not be deployed: used {outcome.gas_used} gas in block {outcome.block}")
     return outcome.contract, outcome.block

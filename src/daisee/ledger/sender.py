@@ -271,8 +271,8 @@ class Sender:
         if settled >= 0 and self._count(settled) > sent.posted.nonce:
             self._if_another_took_it(sent, settled)
             return
+        self._fill_gap(sent)
         if sent.handed_over_at_s is not None:
-            self._fill_gap(sent)
             self._pay_more(sent)
         self._hand_over(sent)
 

@@ -1,0 +1,83 @@
+"""`daisee ledger`: a community's coin and exchange, and the accounts that use them, through any node's JSON-RPC."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from daisee.cli.ledger.account import account_group
+from daisee.cli.ledger.amounts import ACCOUNT
+from daisee.cli.ledger.book import DEPLOYMENT, Book, Where, json_option
+from daisee.cli.ledger.coin import coin_group
+from daisee.cli.ledger.contract import contract_group
+from daisee.cli.ledger.deploy import deploy_command
+from daisee.cli.ledger.exchange import exchange_group
+from daisee.ledger.verify import verify
+from daisee.units import Address
+
+DEFAULT_RPC = "http://127.0.0.1:8545"
+
+
+def _keystore() -> Path:
+    """Answer where this user's keys are kept when nothing else is said."""
+    data = os.environ.get("XDG_DATA_HOME", "")
+    return (Path(data) if Path(data).is_absolute() else Path.home() / ".local" / "share") / "daisee" / "keystore"
+
+
+@click.group()
+@click.option(
+    "--rpc", default=DEFAULT_RPC, show_default=True, envvar="DAISEE_RPC", show_envvar=True, help="A node's JSON-RPC address."
+)
+@click.option(
+    "--exchange", type=ACCOUNT, envvar="DAISEE_EXCHANGE", show_envvar=True, help="The exchange's address, as the demo prints it."
+)
+@click.option(
+    "--deployment", type=click.Path(path_type=Path, dir_okay=False), envvar="DAISEE_DEPLOYMENT", show_envvar=True,
+    help=f"The file that says where the contracts are; {DEPLOYMENT} of this folder, if nothing is said.",
+)  # fmt: skip
+@click.option(
+    "--keystore", type=click.Path(path_type=Path, file_okay=False), envvar="DAISEE_KEYSTORE", show_envvar=True,
+    default=_keystore, show_default="~/.local/share/daisee/keystore", help="The folder of the key files.",
+)  # fmt: skip
+@click.pass_context
+def ledger(ctx: click.Context, rpc: str, exchange: Address | None, deployment: Path | None, keystore: Path) -> None:
+    """The coin and the exchange of a community, and the accounts that use them."""
+    ctx.obj = Book(Where(rpc, exchange, deployment, keystore))
+
+
+@ledger.command("verify")
+@click.option(
+    "--since", type=click.IntRange(0), help="The block of the deployment, or any before it; deployment.json says it, else 0."
+)
+@json_option
+@click.pass_obj
+def verify_command(book: Book, since: int | None, as_json: bool) -> int:
+    """Derive every number from the events, and compare it with the contracts.
+
+    Exit code 1 where something differs, or where a contract did what its own rules forbid. Trusts the node's word for its
+    blocks, and nobody else's.
+    """
+    exchange = book.exchange
+    if since is None:
+        since = book.record.block if book.record else 0
+    found = verify(book.web3, exchange.address, since)
+    if as_json:
+        click.echo(json.dumps({**asdict(found), "sound": found.sound}, default=str))
+        return 0 if found.sound else 1
+    for difference in found.differences:
+        click.echo(f"{difference.what}: {difference.answered}, and from the events follows {difference.derived}")
+    for objection in found.against_the_rules:
+        click.echo(objection)
+    click.echo(
+        f"{found.numbers} numbers compared with what follows from {found.events} events, at block {found.block}: "
+        + ("all are right." if found.sound else f"{len(found.differences) + len(found.against_the_rules)} are not right.")
+    )
+    return 0 if found.sound else 1
+
+
+for command in (account_group, deploy_command, coin_group, exchange_group, contract_group):
+    ledger.add_command(command)

@@ -1,0 +1,191 @@
+"""What the commands of the ledger share: the chain and the contracts that they look at, and how they say what they found."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from web3 import Web3
+from web3.exceptions import Web3Exception
+
+from daisee.chain.client import web3_on
+from daisee.chain.remote import RemoteChain
+from daisee.cli.ledger.amounts import Money
+from daisee.errors import ChainError, DaiseeError, UsageError
+from daisee.ledger.coin import Coin
+from daisee.ledger.deploy import DeploymentRecord, genesis_of
+from daisee.ledger.exchange import Exchange
+from daisee.ledger.keystore import Keystore
+from daisee.units import Address, Coins, coins, kwh
+
+log = logging.getLogger(__name__)
+
+DEPLOYMENT = Path("deployment.json")
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON: joules and base units, as integers.")
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """What was said of where to look."""
+
+    rpc: str
+    exchange: Address | None
+    deployment: Path | None
+    keystore: Path
+
+
+class Book:
+    """A chain and a community's contracts on it; each is looked for when it is first asked for."""
+
+    def __init__(self, where: Where) -> None:
+        self.where = where
+        self.keystore = Keystore(where.keystore)
+
+    @cached_property
+    def chain(self) -> RemoteChain:
+        """Answer the node."""
+        return RemoteChain(self.where.rpc)
+
+    @cached_property
+    def web3(self) -> Web3:
+        """Answer a web3 on a node that answers; says so where it is still catching up."""
+        web3 = web3_on(self.chain)
+        try:
+            behind = _behind(web3)
+        except (Web3Exception, OSError) as error:
+            log.debug("%s", error)
+            raise ChainError(f"no chain answers at {self.where.rpc}; is it running? (--rpc URL says where)") from error
+        if behind:
+            click.echo(f"daisee: the node is still catching up ({behind}); what it says is of the past", err=True)
+        return web3
+
+    def must_be_up_to_date(self) -> None:
+        """Refuse a node that is still catching up."""
+        behind = _behind(self.web3)
+        if behind:
+            raise ChainError(f"the node is still catching up ({behind}), so nothing is sent through it; try again later")
+
+    @cached_property
+    def record(self) -> DeploymentRecord | None:
+        """Answer where a `deployment.json` says that the contracts are; None where --exchange says it, or nothing does."""
+        if self.where.exchange is not None:
+            return None
+        if self.where.deployment is None and not DEPLOYMENT.exists():
+            return None
+        path = self.where.deployment or DEPLOYMENT
+        record = DeploymentRecord.read(path)
+        found = (self.web3.eth.chain_id, genesis_of(self.web3))
+        if found != (record.chain_id, record.genesis):
+            raise UsageError(
+                f"{self.where.rpc} is on another chain (id {found[0]}, genesis {found[1][:10]}...) than {path} says "
+                f"(id {record.chain_id}, genesis {record.genesis[:10]}...); name the right node with --rpc"
+            )
+        return record
+
+    @cached_property
+    def exchange(self) -> Exchange:
+        """Answer the exchange. UsageError where none is named, or none is there."""
+        address = self.where.exchange or (self.record.exchange if self.record else None)
+        if address is None:
+            raise UsageError(
+                "which exchange? There is no deployment.json here; name its address with --exchange, before the command, "
+                "or in DAISEE_EXCHANGE"
+            )
+        self.must_be_a_contract(address)
+        exchange = Exchange(self.web3, address)
+        try:
+            exchange.coin()
+        except (DaiseeError, ValueError) as error:
+            raise UsageError(f"the contract at {address} is no exchange; compare the address") from error
+        return exchange
+
+    @cached_property
+    def coin(self) -> Coin:
+        """Answer the coin that the exchange takes."""
+        return Coin(self.web3, self.exchange.coin())
+
+    @cached_property
+    def symbol(self) -> str:
+        """Answer the coin's abbreviation."""
+        return self.coin.symbol()
+
+    def only_account(self) -> Address:
+        """Answer the keystore's account; UsageError where there is none, or more than one."""
+        accounts = self.keystore.accounts()
+        if len(accounts) == 1:
+            return next(iter(accounts))
+        if not accounts:
+            raise UsageError(f"there is no account in {self.keystore.folder}; make one with `daisee ledger account new`")
+        raise UsageError(f"whose account? Name one with --as, or in DAISEE_ACCOUNT: {', '.join(accounts)}")
+
+    def must_be_a_contract(self, address: Address) -> None:
+        """Refuse an address without code."""
+        try:
+            code = self.web3.eth.get_code(Web3.to_checksum_address(address))
+        except (Web3Exception, OSError) as error:
+            raise ChainError(f"{self.where.rpc} does not answer: {error}") from error
+        if not code:
+            raise UsageError(
+                f"there is no contract at {address} on the chain of {self.where.rpc}; compare the address and the chain"
+            )
+
+    def base_units(self, money: Money) -> Coins:
+        """Answer an amount of this community's coin; UsageError where another coin's symbol was written."""
+        if money.symbol not in ("", self.symbol):
+            raise UsageError(f"the coin of this community is {self.symbol}, not {money.symbol}")
+        return money.amount
+
+    def money(self, amount: int, digits: int = 4) -> str:
+        """Write coins for people; all of their digits where there are more."""
+        return f"{coins(amount):,.{digits}f} {self.symbol}"
+
+    def head_age_s(self) -> float:
+        """Answer how old the newest block is."""
+        return time.time() - int(self.web3.eth.get_block("latest")["timestamp"])
+
+
+def say(as_json: bool, told: Any, text: str) -> None:
+    """Say it to a program or to a person."""
+    click.echo(json.dumps(told, default=str) if as_json else text)
+
+
+def say_table(as_json: bool, told: Any, columns: Sequence[str], rows: Sequence[Sequence[str]], nothing: str) -> None:
+    """Say a list to a program or to a person. No row is cut, however narrow the terminal: addresses are there to be copied."""
+    if as_json:
+        click.echo(json.dumps(told, default=str))
+        return
+    if not rows:
+        click.echo(nothing)
+        return
+    longest = [max(len(word) for text in column for word in text.split()) for column in zip(columns, *rows, strict=True)]
+    table = Table()
+    for column, width in zip(columns, longest, strict=True):
+        table.add_column(column, min_width=width)
+    for row in rows:
+        table.add_row(*row)
+    borders = 3 * len(columns) + 1
+    Console(width=max(Console().width, sum(longest) + borders)).print(table)
+
+
+def _behind(web3: Web3) -> str:
+    """Say how far a node is behind; nothing for one that is not. Before its first block, geth calls indexing that syncing."""
+    syncing = web3.eth.syncing
+    if isinstance(syncing, bool):
+        return ""
+    now, newest = syncing["currentBlock"], syncing["highestBlock"]
+    return f"block {now} of {newest}" if now < newest else ""
+
+
+def in_kwh(energy_j: int) -> str:
+    """Write an energy for people."""
+    return f"{kwh(energy_j):,.3f} kWh"

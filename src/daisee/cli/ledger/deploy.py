@@ -1,0 +1,75 @@
+"""`daisee ledger deploy`: a new community's contracts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from daisee.cli.ledger.amounts import ACCOUNT, COINS, Money
+from daisee.cli.ledger.book import DEPLOYMENT, say
+from daisee.cli.ledger.hand import Hand, must, signs
+from daisee.errors import UsageError
+from daisee.ledger.deploy import DEFAULT_ADMIN_DELAY_S, DEFAULT_SKEW_S, DeploymentRecord, constructor, deploy
+from daisee.units import Address
+
+
+@click.command("deploy")
+@click.option(
+    "--supply",
+    type=COINS,
+    default="0",
+    show_default=True,
+    help="Coins that there are from the beginning; they are the deployer's.",
+)
+@click.option("--operator", "operators", type=ACCOUNT, multiple=True, help="Who else may admit homes; may be given again.")
+@click.option("--name", default="DaiseeCoin", show_default=True, help="What people call the coin.")
+@click.option("--symbol", default="DSC", show_default=True, help="Its abbreviation.")
+@click.option("--skew", "skew_s", default=DEFAULT_SKEW_S, show_default=True, type=click.IntRange(0, 86_400),
+              help="How many seconds a report may be ahead of its block.")  # fmt: skip
+@click.option("--admin-delay", "admin_delay_s", default=DEFAULT_ADMIN_DELAY_S, show_default=True, type=click.IntRange(0, 2**32),
+              help="How many seconds the handing over of the admin's role takes.")  # fmt: skip
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), default=DEPLOYMENT, show_default=True,
+              help="Where to write down where the contracts are.")  # fmt: skip
+@signs
+def deploy_command(
+    hand: Hand,
+    supply: Money,
+    operators: tuple[Address, ...],
+    name: str,
+    symbol: str,
+    skew_s: int,
+    admin_delay_s: int,
+    output: Path,
+) -> None:
+    """Put a new coin and a new exchange on the chain.
+
+    Who deploys is their admin, and the first operator, minter and freezer. Where the contracts are is written to a file, for
+    the members to have: all other commands read it.
+    """
+    must(not output.exists(), f"{output} is there already, of a community that has its contracts; choose another --output")
+    must(supply.symbol in ("", symbol), f"the supply is in {supply.symbol}, and the coin's symbol is {symbol}")
+    must(bool(name.strip() and symbol.isalpha()), "a coin has a name, and a symbol of letters")
+    must(output.parent.is_dir(), f"there is no folder {output.parent}")
+    sender = hand.sender
+    hand.try_out(constructor("DaiseeCoin", [name, symbol, sender.address, admin_delay_s, supply.amount]))
+    made = deploy(
+        hand.book.web3, sender, lambda sent: sender.wait(sent, hand.timeout_s), supply.amount,
+        name=name, symbol=symbol, skew_s=skew_s, admin_delay_s=admin_delay_s,
+    )  # fmt: skip
+    record = DeploymentRecord.of(hand.book.web3, made)
+    try:
+        record.write(output)
+    except OSError as error:
+        raise UsageError(
+            f"the contracts are there, and {output} cannot be written ({error.strerror}): coin {record.coin}, exchange "
+            f"{record.exchange}, block {record.block}"
+        ) from error
+    for operator in operators:
+        hand.send(made.exchange.grant_operator(operator))
+    say(
+        hand.as_json,
+        {**asdict(record), "operators": [sender.address, *operators]},
+        f"coin     {record.coin}\nexchange {record.exchange}\nWritten to {output}, which the other commands read.",
+    )

@@ -1,0 +1,205 @@
+"""What the commands that change something share: whose account signs, and a call that is tried, sent, waited for and told."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import click
+from eth_account.signers.local import LocalAccount
+from eth_utils.address import to_checksum_address
+from web3.exceptions import Web3Exception
+from web3.types import TxParams, Wei
+
+from daisee.cli.ledger.advice import advice_on
+from daisee.cli.ledger.amounts import ACCOUNT
+from daisee.cli.ledger.book import Book, json_option, say
+from daisee.errors import LedgerError, TransactionLost, TransactionReverted, UsageError
+from daisee.ledger.deploy import genesis_of
+from daisee.ledger.events import LedgerEvent, decode_logs
+from daisee.ledger.outbox import Outbox
+from daisee.ledger.reverts import reason_of
+from daisee.ledger.sender import Sender, Sent
+from daisee.ledger.transactions import Call, Outcome
+from daisee.units import Address
+
+PATIENCE_S = 12.0
+STALLED_S = 120.0
+"""A chain whose newest block is older than this while something waits does not go on."""
+
+
+def password_from(file: Path | None, account: str, *, twice: bool = False) -> str:
+    """Answer a password: of a file's first line, else of DAISEE_PASSWORD, else asked for; it is never an argument."""
+    if file is not None:
+        try:
+            return file.read_text("utf-8").partition("\n")[0].rstrip("\r")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"the password file {file} cannot be read: {getattr(error, 'strerror', error)}") from error
+    if "DAISEE_PASSWORD" in os.environ:
+        return os.environ["DAISEE_PASSWORD"]
+    if not sys.stdin.isatty():
+        raise UsageError("no password: name a file with --password-file, or set DAISEE_PASSWORD, where nobody can be asked")
+    asked = click.prompt(
+        f"Password of {account}",
+        hide_input=True,
+        confirmation_prompt=twice,
+        default=None if twice else "",
+        show_default=False,
+        err=True,
+    )
+    return str(asked)
+
+
+@dataclass
+class Hand:
+    """An account of the keystore that signs."""
+
+    book: Book
+    named: Address | None
+    password_file: Path | None
+    confirmations: int
+    timeout_s: float
+    as_json: bool
+
+    @cached_property
+    def address(self) -> Address:
+        """Answer whose account it is: the one that was named, else the only one."""
+        if self.named is None:
+            return self.book.only_account()
+        self.book.keystore.path_of(self.named)
+        return self.named
+
+    @cached_property
+    def account(self) -> LocalAccount:
+        """Answer the account, its key decrypted."""
+        return self.book.keystore.open(self.address, password_from(self.password_file, self.address))
+
+    @cached_property
+    def sender(self) -> Sender:
+        """Answer the account's sender, when nothing of an earlier command is left to do."""
+        web3 = self.book.web3
+        self.book.must_be_up_to_date()
+        outbox = Outbox(self.book.keystore.folder.parent / "outbox" / f"{self.address}-{genesis_of(web3)[2:10]}.json")
+        sender = Sender(
+            web3, self.account, gas_price=None, confirmations=self.confirmations, outbox=outbox, patience_s=PATIENCE_S
+        )
+        self._finish_what_was_begun(sender)
+        return sender
+
+    def do(self, call: Call, told: str, **facts: Any) -> list[LedgerEvent]:
+        """Try a call, send it, wait for it, and say what came of it; answer what the contracts said."""
+        outcome, events = self.send(call)
+        say(
+            self.as_json,
+            {**facts, **asdict(outcome), "events": [asdict(event) for event in events]},
+            f"{told} (block {outcome.block}, {outcome.gas_used:,} gas)",
+        )
+        return events
+
+    def send(self, call: Call) -> tuple[Outcome, list[LedgerEvent]]:
+        """Try a call, send it and wait for it. LedgerError where it is refused; then nothing has changed."""
+        sender = self.sender
+        self.try_out(call)
+        outcome = self._waited(sender, sender.send(call))
+        if not outcome.succeeded:
+            raise LedgerError(f"{call.name} was refused in block {outcome.block}, and changed nothing: {sender.why(call)}")
+        web3 = self.book.web3
+        ours = {call.to} if call.to else set()
+        if "exchange" in vars(self.book):
+            ours |= {self.book.exchange.address, self.book.coin.address}
+        return outcome, decode_logs(web3, web3.eth.get_transaction_receipt(outcome.transaction)["logs"], ours)
+
+    def try_out(self, call: Call) -> None:
+        """Ask the node what would come of a call, before anything is sent."""
+        web3 = self.book.web3
+        try:
+            needed = call.gas * web3.eth.gas_price + call.value
+            there = web3.eth.get_balance(self.account.address)
+            if there < needed:
+                raise UsageError(
+                    f"{self.address} cannot pay for gas: it has {there} of the chain's own money and needs {needed}; "
+                    "somebody who has some gives it with `daisee ledger account fund`"
+                )
+            asked: TxParams = {"from": self.account.address, "data": call.data, "gas": call.gas, "value": Wei(call.value)}
+            if call.to is not None:
+                asked["to"] = to_checksum_address(call.to)
+            web3.eth.call(asked)
+        except UsageError:
+            raise
+        except (Web3Exception, OSError) as error:
+            reason = reason_of(error)
+            if isinstance(reason, TransactionReverted):
+                raise advice_on(reason, self.book.symbol if "exchange" in vars(self.book) else "") from error
+            raise reason from error
+
+    def _waited(self, sender: Sender, sent: Sent) -> Outcome:
+        try:
+            return sender.wait(sent, self.timeout_s)
+        except TransactionLost as error:
+            age_s = self.book.head_age_s()
+            stalled = f"; the newest block is {age_s / 60:.0f} minutes old: does anybody seal?" if age_s > STALLED_S else ""
+            raise LedgerError(
+                f"{error}. It stays in {sent.call.name}'s queue, and the next command goes on with it{stalled}"
+            ) from error
+
+    def _finish_what_was_begun(self, sender: Sender) -> None:
+        """Settle what an earlier command left on its way, and stop: perhaps that was what is wanted now."""
+        left = list(sender.in_flight)
+        if not left:
+            return
+        lines = []
+        for sent in left:
+            outcome = self._waited(sender, sent)
+            became = f"is in block {outcome.block}" if outcome.succeeded else f"was refused in block {outcome.block}"
+            lines.append(f"{sent.call.name} {became}")
+        raise LedgerError(
+            f"an earlier command of {self.address} was not finished; it is now: {', '.join(lines)}. "
+            "Nothing new was sent; run the command again if it is still wanted"
+        )
+
+
+def signs(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of an account that signs, and hand it over as `hand`."""
+
+    @click.option(
+        "--as", "named", type=ACCOUNT, envvar="DAISEE_ACCOUNT", show_envvar=True,
+        help="The account that signs; the keystore's only one if there is no other.",
+    )  # fmt: skip
+    @click.option(
+        "--password-file", type=click.Path(path_type=Path, dir_okay=False),
+        help="A file whose first line is the password; else DAISEE_PASSWORD, else it is asked for.",
+    )  # fmt: skip
+    @click.option(
+        "--confirmations", default=1, show_default=True, type=click.IntRange(1, 60),
+        help="Wait for so many blocks, its own the first.",
+    )  # fmt: skip
+    @click.option(
+        "--timeout", "timeout_s", default=120.0, show_default=True, type=click.FloatRange(1), help="Wait so many seconds."
+    )
+    @json_option
+    @click.pass_obj  # type: ignore[arg-type]  # wraps gives it the command's own type
+    @functools.wraps(command)
+    def signing(
+        book: Book,
+        named: Address | None,
+        password_file: Path | None,
+        confirmations: int,
+        timeout_s: float,
+        as_json: bool,
+        **rest: Any,
+    ) -> Any:
+        return command(Hand(book, named, password_file, confirmations, timeout_s, as_json), **rest)
+
+    return signing
+
+
+def must(condition: bool, told: str) -> None:
+    """Refuse what cannot be meant, before anything is asked or sent."""
+    if not condition:
+        raise UsageError(told)

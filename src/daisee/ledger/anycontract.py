@@ -1,0 +1,214 @@
+"""Any contract, by its address and its ABI file: what it can be asked and told, with arguments as people write them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eth_abi.abi import decode, encode, is_encodable
+from eth_abi.exceptions import DecodingError, EncodingError
+from eth_typing import HexStr
+from eth_utils.abi import collapse_if_tuple, function_abi_to_4byte_selector
+from eth_utils.address import is_address, to_checksum_address
+from web3 import Web3
+from web3.exceptions import Web3Exception
+
+from daisee.errors import ChainError, ConfigurationError, UsageError
+from daisee.ledger.addresses import read_address
+from daisee.ledger.artifacts import load
+from daisee.ledger.reverts import reason_of
+from daisee.units import Address
+
+OURS = {"coin": "DaiseeCoin", "exchange": "EnergyExchange"}
+LIST = re.compile(r"(.*)\[(\d*)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One function of an ABI."""
+
+    name: str
+    inputs: tuple[tuple[str, str], ...]
+    """Names and types."""
+    outputs: tuple[tuple[str, str], ...]
+    changes: bool
+    """Whether calling it takes a transaction."""
+    takes_payment: bool
+    selector: bytes
+
+    @property
+    def signature(self) -> str:
+        """Write it as Solidity would, for telling two of one name apart."""
+        return f"{self.name}({','.join(kind for _, kind in self.inputs)})"
+
+    @property
+    def told(self) -> str:
+        """Write it for people, with the names of its arguments."""
+        inputs = ", ".join(f"{kind} {name}".rstrip() for name, kind in self.inputs)
+        outputs = ", ".join(f"{kind} {name}".rstrip() for name, kind in self.outputs)
+        return f"{self.name}({inputs})" + (f" -> {outputs}" if outputs else "")
+
+    def data(self, arguments: Sequence[str]) -> HexStr:
+        """Encode a call from what people wrote. UsageError names the argument that does not fit, and what would."""
+        if len(arguments) != len(self.inputs):
+            raise UsageError(f"{self.told} takes {len(self.inputs)} arguments, not {len(arguments)}")
+        values = [read_argument(text, kind, name) for text, (name, kind) in zip(arguments, self.inputs, strict=True)]
+        try:
+            return HexStr("0x" + (self.selector + encode([kind for _, kind in self.inputs], values)).hex())
+        except EncodingError as error:
+            raise UsageError(f"{self.told} does not take these arguments: {error}") from error
+
+
+class AnyContract:
+    """A contract that may be anybody's."""
+
+    def __init__(self, web3: Web3, address: Address, abi: Sequence[Any]) -> None:
+        self.address = address
+        self._web3 = web3
+        self.functions = [_function(entry) for entry in abi if entry.get("type") == "function"]
+
+    def function(self, wanted: str, arguments: int) -> Function:
+        """Find a function by its name or its signature; UsageError lists what there is."""
+        found = [each for each in self.functions if wanted in (each.name, each.signature)]
+        if not found:
+            names = ", ".join(sorted({each.name for each in self.functions}))
+            raise UsageError(f"the ABI has no function {wanted}; it has {names or 'none'}")
+        fitting = [each for each in found if len(each.inputs) == arguments] or found
+        if len(fitting) > 1:
+            raise UsageError(f"there are several: {', '.join(each.signature for each in fitting)}; name one so, in quotes")
+        return fitting[0]
+
+    def ask(self, function: Function, arguments: Sequence[str]) -> Any:
+        """Call a function without a transaction; answer its value, or a mapping of its values by their names.
+
+        TransactionReverted where it refuses; ChainError where what is there does not answer like this ABI.
+        """
+        data = function.data(arguments)
+        try:
+            answered = self._web3.eth.call({"to": to_checksum_address(self.address), "data": data})
+        except (Web3Exception, OSError) as error:
+            raise reason_of(error) from error
+        try:
+            values = decode([kind for _, kind in function.outputs], answered)
+        except DecodingError as error:
+            raise ChainError(
+                f"{self.address} does not answer {function.name} as the ABI says; is it the right contract, or file?"
+            ) from error
+        plain = [_plain(value) for value in values]
+        if len(plain) == 1:
+            return plain[0]
+        return {name or str(place): value for place, ((name, _), value) in enumerate(zip(function.outputs, plain, strict=True))}
+
+    def state(self) -> dict[str, Any]:
+        """Ask everything that can be asked without saying more; a refusal is told in the value's place."""
+        told: dict[str, Any] = {}
+        for function in self.functions:
+            if function.changes or function.inputs or not function.outputs:
+                continue
+            try:
+                told[function.name] = self.ask(function, [])
+            except ChainError:
+                raise
+            except Exception as error:  # noqa: BLE001  # whatever a stranger's contract does, the others are still shown
+                told[function.name] = f"({error})"
+        return told
+
+
+def read_abi(name: str) -> list[Any]:
+    """Read an ABI: `coin` or `exchange` for ours, else a file of solc's, Hardhat's, Foundry's or Truffle's."""
+    if name in OURS:
+        return load(OURS[name]).abi
+    path = Path(name)
+    try:
+        told = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "is not JSON"
+        raise ConfigurationError(path, "", f"cannot be read as an ABI: {why}; or name ours, `coin` or `exchange`") from error
+    abi = told.get("abi") if isinstance(told, dict) else told
+    if not isinstance(abi, list) or not all(isinstance(entry, dict) for entry in abi):
+        raise ConfigurationError(path, "", 'is no ABI: that is a list, or an object with a list "abi"')
+    return abi
+
+
+def read_argument(text: str, kind: str, name: str) -> Any:
+    """Read one argument of a type; lists and tuples are written as JSON. UsageError says what would fit."""
+    where = f"{name or 'the argument'} ({kind})"
+    if kind.endswith("]") or kind.startswith("("):
+        try:
+            return _inside(json.loads(text, parse_float=str, parse_int=str), kind, where)
+        except ValueError as error:
+            if isinstance(error, UsageError):
+                raise
+            raise UsageError(f'{where} is a list: write it as JSON, like ["0x...", 5]') from error
+    return _simple(text, kind, where)
+
+
+def _inside(value: Any, kind: str, where: str) -> Any:
+    listed = LIST.fullmatch(kind)
+    if listed or kind.startswith("("):
+        if not isinstance(value, list):
+            raise UsageError(f"{where}: {value} should be a list")
+        kinds = [listed[1]] * len(value) if listed else _parts(kind)
+        if len(kinds) != len(value) or (listed and listed[2] and int(listed[2]) != len(value)):
+            raise UsageError(f"{where}: {kind} has another number of parts than {len(value)}")
+        return [_inside(each, part, where) for each, part in zip(value, kinds, strict=True)]
+    return _simple(str(value).lower() if isinstance(value, bool) else str(value), kind, where)
+
+
+def _simple(text: str, kind: str, where: str) -> Any:
+    value: Any = text
+    if kind == "address":
+        try:
+            return read_address(text)
+        except UsageError as error:
+            raise UsageError(f"{where}: {error}") from error
+    if kind == "bool":
+        if text not in ("true", "false"):
+            raise UsageError(f"{where}: write true or false, not {text}")
+        return text == "true"
+    if kind.startswith(("uint", "int")):
+        if not re.fullmatch(r"-?(\d{1,80}|0x[0-9a-fA-F]{1,64})", text):
+            raise UsageError(f"{where}: {text} is no whole number")
+        value = int(text, 0) if "x" in text else int(text)
+    elif kind.startswith("bytes"):
+        if not re.fullmatch(r"0x([0-9a-fA-F]{2})*", text):
+            raise UsageError(f"{where}: {text} is not 0x and pairs of hex digits")
+        value = bytes.fromhex(text[2:])
+    if not is_encodable(kind, value):
+        raise UsageError(f"{where}: {text} does not fit")
+    return value
+
+
+def _parts(kind: str) -> list[str]:
+    """Take the types of a tuple apart."""
+    parts, depth, begin = [], 0, 1
+    for place, letter in enumerate(kind[:-1]):
+        depth += {"(": 1, ")": -1}.get(letter, 0)
+        if letter == "," and depth == 1:
+            parts.append(kind[begin:place])
+            begin = place + 1
+    return [*parts, kind[begin:-1]]
+
+
+def _function(entry: Any) -> Function:
+    return Function(
+        name=entry["name"],
+        inputs=tuple((field.get("name", ""), collapse_if_tuple(field)) for field in entry.get("inputs", [])),
+        outputs=tuple((field.get("name", ""), collapse_if_tuple(field)) for field in entry.get("outputs", [])),
+        changes=entry.get("stateMutability") not in ("view", "pure") and not entry.get("constant", False),
+        takes_payment=entry.get("stateMutability") == "payable" or bool(entry.get("payable", False)),
+        selector=function_abi_to_4byte_selector(entry),
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Turn what a contract answers into what JSON has: bytes as hex, addresses with their checksum."""
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    if isinstance(value, tuple | list):
+        return [_plain(each) for each in value]
+    return to_checksum_address(value) if isinstance(value, str) and is_address(value) else value

@@ -1,0 +1,140 @@
+"""Accounts as files, each encrypted with a password: Web3 Secret Storage, version 3, in the folder and names that geth uses.
+
+What geth, MetaMask, MyEtherWallet and others write is read here, and what is written here they read. The key is derived from
+the password by PBKDF2, which a small computer has the memory for; scrypt is read too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from eth_keyfile.keyfile import create_keyfile_json, decode_keyfile_json
+from eth_utils.address import to_checksum_address
+
+from daisee.errors import KeystoreError
+from daisee.files import write_whole
+from daisee.units import Address
+
+KEY_HEX = re.compile(r"(0x)?[0-9a-fA-F]{64}")
+NAMED = re.compile(r"--([0-9a-fA-F]{40})(\.json)?$")
+
+
+class Keystore:
+    """A folder of key files."""
+
+    def __init__(self, folder: Path) -> None:
+        """Name a folder; it is made when there is a key to keep."""
+        self.folder = folder
+
+    def accounts(self) -> dict[Address, Path]:
+        """Map the accounts to their files, in the order of the files' names; what is no key file is passed over."""
+        found = {}
+        for path in sorted(self.folder.iterdir()) if self.folder.is_dir() else ():
+            address = _address_of(path) if path.is_file() and not path.name.startswith(".") else None
+            if address is not None:
+                found[address] = path
+        return found
+
+    def path_of(self, account: Address) -> Path:
+        """Answer an account's file; KeystoreError where there is none."""
+        path = self.accounts().get(account)
+        if path is None:
+            raise KeystoreError(
+                f"there is no key of {account} in {self.folder}; `daisee ledger account list` shows which there are"
+            )
+        return path
+
+    def add(self, account: LocalAccount, password: str) -> Path:
+        """Keep a key under a password; answer its file. KeystoreError where there is one of that account already."""
+        address = Address(account.address)
+        if address in self.accounts():
+            raise KeystoreError(f"{self.folder} has a key of {address} already")
+        now = datetime.now(UTC)
+        name = f"UTC--{now:%Y-%m-%dT%H-%M-%S}.{now.microsecond:06}000Z--{address[2:].lower()}"
+        path = self.folder / name
+        try:
+            write_whole(path, json.dumps(encrypted(account, password)) + "\n")
+        except OSError as error:
+            raise KeystoreError(f"{path} cannot be written: {error.strerror}") from error
+        return path
+
+    def open(self, account: Address, password: str) -> LocalAccount:
+        """Decrypt an account's key; KeystoreError for a wrong password, or a file that is not whole."""
+        return read_key_file(self.path_of(account), password)
+
+
+def encrypted(account: LocalAccount, password: str) -> dict[str, Any]:
+    """Answer a key file's content."""
+    return create_keyfile_json(bytes(account.key), password.encode(), kdf="pbkdf2")
+
+
+def read_key_file(path: Path, password: str) -> LocalAccount:
+    """Decrypt a key file of anybody's; KeystoreError where it is none, or the password is another."""
+    told = _read(path)
+    try:
+        key = decode_keyfile_json(told, password.encode())
+    except ValueError as error:
+        if "MAC" in str(error):
+            raise KeystoreError(f"that is not the password of {path}") from error
+        raise KeystoreError(f"{path} is not a whole key file: {error}") from error
+    except (KeyError, TypeError, NotImplementedError) as error:
+        raise KeystoreError(f"{path} is not a whole key file: {error!r}") from error
+    account: LocalAccount = Account.from_key(key)
+    if told.get("address") and _checksummed(str(told["address"])) != account.address:
+        raise KeystoreError(f"{path} says it is of {told['address']}, and its key is of {account.address}")
+    return account
+
+
+def read_bare_key(path: Path) -> LocalAccount | None:
+    """Read a private key of 64 hex digits, as MetaMask shows it; None where the file holds something else."""
+    text = _text(path).strip()
+    if not KEY_HEX.fullmatch(text):
+        return None
+    try:
+        account: LocalAccount = Account.from_key(text)
+    except ValueError as error:
+        raise KeystoreError(f"the number in {path} is no private key") from error
+    return account
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise KeystoreError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise KeystoreError(f"{path} is no key file: it is not text") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        told = json.loads(_text(path))
+    except ValueError as error:
+        raise KeystoreError(f"{path} is no key file: it is not JSON") from error
+    if not isinstance(told, dict) or not {"crypto", "Crypto"} & set(told):
+        raise KeystoreError(f'{path} is no key file: a key file of version 3 has a part "crypto"')
+    return told
+
+
+def _address_of(path: Path) -> Address | None:
+    """Answer whose key a file has, by what it says or by its name, which is all that some wallets leave; None for no key file."""
+    if path.stat().st_size > 100_000 or not os.access(path, os.R_OK):
+        return None
+    try:
+        told = _read(path)
+    except KeystoreError:
+        return None
+    named = NAMED.search(path.name)
+    text = str(told.get("address") or (named[1] if named else ""))
+    return Address(_checksummed(text)) if re.fullmatch(r"(0x)?[0-9a-fA-F]{40}", text) else None
+
+
+def _checksummed(text: str) -> str:
+    return str(to_checksum_address("0x" + text.removeprefix("0x")))
