@@ -27,7 +27,7 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test venv build need lint format lock bench-gas docs picture wheel clean anew
+.PHONY: help demo test venv build need lint format lock bench-gas fuzz-contracts docs picture wheel clean anew
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +65,9 @@ lock: ## Pin every dependency anew, with hashes and without addresses; make lock
 
 bench-gas: build ## Measure what the contracts cost, beside others; writes build/bench/gas.json
 	@$(VENV)/bin/python -m benchmarks.gas
+
+fuzz-contracts: build ## Let ten accounts do a million things to the contracts; ARGS="--calls 5000 --seed 7"
+	@$(VENV)/bin/python -m tests.contracts.fuzz $(ARGS)
 
 docs: build ## Write the pages of the reference that come from the code
 	@$(VENV)/bin/python tools/reference.py

@@ -22,7 +22,7 @@ def verified(community: Any, capsys: pytest.CaptureFixture[str], *options: str) 
 def test_one_slot_that_was_changed_turns_it_red(
     community: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules["daisee.cli.ledger"], "RemoteChain", lambda _url: community.chain)
+    monkeypatch.setattr(sys.modules["daisee.cli.ledger.book"], "RemoteChain", lambda _url: community.chain)
     a = community.homes["A"]
     community.do(a, community.exchange.report(0, [Interval(community.now_s - 900, Joules(5), Joules(7))]))
     code, said = verified(community, capsys)

@@ -16,43 +16,39 @@ from daisee.units import Address
 
 # The two examples of the Web3 Secret Storage Definition: password "testpassword", and the key below.
 EXAMPLE_KEY = "7a28b5ba57c53603b0b07b56bba752f7784bf506fa95edc395f5cf6c7514fe9d"
-EXAMPLES: dict[str, dict[str, Any]] = {
-    "pbkdf2": {
-        "crypto": {
-            "cipher": "aes-128-ctr",
-            "cipherparams": {"iv": "6087dab2f9fdbbfaddc31a909735c1e6"},
-            "ciphertext": "5318b4d5bcd28de64ee5559e671353e16f075ecae9f99c7a79a38af5f869aa46",
-            "kdf": "pbkdf2",
-            "kdfparams": {
-                "c": 262144,
-                "dklen": 32,
-                "prf": "hmac-sha256",
-                "salt": "ae3cd4e7013836a3df6bd7241b12db061dbe2c6785853cce422d148a624ce0bd",
-            },
-            "mac": "517ead924a9d0dc3124507e3393d175ce3ff7c1e96529c6c555ce9e51205e9b2",
+EXAMPLES: dict[str, tuple[str, str, str, dict[str, Any]]] = {
+    "pbkdf2": (
+        "6087dab2f9fdbbfaddc31a909735c1e6",
+        "5318b4d5bcd28de64ee5559e671353e16f075ecae9f99c7a79a38af5f869aa46",
+        "517ead924a9d0dc3124507e3393d175ce3ff7c1e96529c6c555ce9e51205e9b2",
+        {
+            "c": 262144,
+            "dklen": 32,
+            "prf": "hmac-sha256",
+            "salt": "ae3cd4e7013836a3df6bd7241b12db061dbe2c6785853cce422d148a624ce0bd",
         },
-        "id": "3198bc9c-6672-5ab3-d995-4942343ae5b6",
-        "version": 3,
-    },
-    "scrypt": {
-        "crypto": {
-            "cipher": "aes-128-ctr",
-            "cipherparams": {"iv": "83dbcc02d8ccb40e466191a123791e0e"},
-            "ciphertext": "d172bf743a674da9cdad04534d56926ef8358534d458fffccd4e6ad2fbde479c",
-            "kdf": "scrypt",
-            "kdfparams": {
-                "dklen": 32,
-                "n": 262144,
-                "p": 8,
-                "r": 1,
-                "salt": "ab0c7876052600dd703518d6fc3fe8984592145b591fc8fb5c6d43190334ba19",
-            },
-            "mac": "2103ac29920d71da29f15d75b4a16dbe95cfd7ff8faea1056c33131d846e3097",
+    ),
+    "scrypt": (
+        "83dbcc02d8ccb40e466191a123791e0e",
+        "d172bf743a674da9cdad04534d56926ef8358534d458fffccd4e6ad2fbde479c",
+        "2103ac29920d71da29f15d75b4a16dbe95cfd7ff8faea1056c33131d846e3097",
+        {
+            "dklen": 32,
+            "n": 262144,
+            "p": 8,
+            "r": 1,
+            "salt": "ab0c7876052600dd703518d6fc3fe8984592145b591fc8fb5c6d43190334ba19",
         },
-        "id": "3198bc9c-6672-5ab3-d995-4942343ae5b6",
-        "version": 3,
-    },
+    ),
 }
+
+
+def example(kdf: str) -> dict[str, Any]:
+    """Answer an example as its file has it."""
+    iv, ciphertext, mac, parameters = EXAMPLES[kdf]
+    cipher = {"cipher": "aes-128-ctr", "cipherparams": {"iv": iv}, "ciphertext": ciphertext}
+    crypto = {**cipher, "kdf": kdf, "kdfparams": parameters, "mac": mac}
+    return {"crypto": crypto, "id": "3198bc9c-6672-5ab3-d995-4942343ae5b6", "version": 3}
 
 
 @pytest.fixture
@@ -63,7 +59,7 @@ def keystore(tmp_path: Path) -> Keystore:
 @pytest.mark.parametrize("kdf", sorted(EXAMPLES))
 @pytest.mark.parametrize("spelling", ["crypto", "Crypto"])
 def test_the_standards_examples_open(kdf: str, spelling: str, tmp_path: Path) -> None:
-    told = dict(EXAMPLES[kdf])
+    told = example(kdf)
     told[spelling] = told.pop("crypto")
     (tmp_path / "key").write_text(json.dumps(told))
     assert read_key_file(tmp_path / "key", "testpassword").key.hex() == EXAMPLE_KEY

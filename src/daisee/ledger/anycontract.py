@@ -178,6 +178,8 @@ def _simple(text: str, kind: str, where: str) -> Any:
         if not re.fullmatch(r"0x([0-9a-fA-F]{2})*", text):
             raise UsageError(f"{where}: {text} is not 0x and pairs of hex digits")
         value = bytes.fromhex(text[2:])
+        if kind != "bytes" and len(value) != int(kind.removeprefix("bytes")):
+            raise UsageError(f"{where}: {text} has {len(value)} bytes")
     if not is_encodable(kind, value):
         raise UsageError(f"{where}: {text} does not fit")
     return value

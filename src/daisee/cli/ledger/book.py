@@ -167,14 +167,15 @@ def say_table(as_json: bool, told: Any, columns: Sequence[str], rows: Sequence[S
     if not rows:
         click.echo(nothing)
         return
-    longest = [max(len(word) for text in column for word in text.split()) for column in zip(columns, *rows, strict=True)]
+    cells = list(zip(columns, *rows, strict=True))
+    widths = [max(map(len, column)) for column in cells[:-1]] + [max(len(word) for text in cells[-1] for word in text.split())]
     table = Table()
-    for column, width in zip(columns, longest, strict=True):
-        table.add_column(column, min_width=width)
+    for place, (column, width) in enumerate(zip(columns, widths, strict=True)):
+        table.add_column(column, min_width=width, no_wrap=place < len(columns) - 1)
     for row in rows:
         table.add_row(*row)
     borders = 3 * len(columns) + 1
-    Console(width=max(Console().width, sum(longest) + borders)).print(table)
+    Console(width=max(Console().width, sum(widths) + borders)).print(table)
 
 
 def _behind(web3: Web3) -> str:

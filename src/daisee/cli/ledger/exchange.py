@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 import click
@@ -169,7 +170,7 @@ def events(book: Book, last: int, follow: bool, as_json: bool) -> None:
         told = [asdict(event) for event in found]
         say_table(as_json, told, ["block", "event", "what"], rows, "the contracts have said nothing yet")
         return
-    for event in [*found, *_endless(follower)]:
+    for event in chain(found, _endless(follower)):
         _say_event(book, event, as_json)
 
 

@@ -1,0 +1,386 @@
+"""`daisee ledger` on an embedded chain: what it does, what it says, and that what is refused changes nothing."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_account import Account
+from eth_keyfile.keyfile import create_keyfile_json
+
+from daisee.cli import main
+from daisee.ledger.anycontract import read_abi
+from daisee.ledger.deploy import Deployment, DeploymentRecord
+from daisee.ledger.exchange import ALL_SURPLUS, Interval
+from daisee.ledger.keystore import Keystore
+from daisee.ledger.sender import Sender
+from daisee.units import Coins, base_units, joules_from_kwh
+
+PRICE = base_units("0.20")
+PASSWORD = "correct horse"
+
+
+class Desk:
+    """A person at a terminal: a keystore, a deployment.json, and a chain that seals while a command waits."""
+
+    def __init__(self, community: Any, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.community, self.folder = community, folder
+        self._capsys = capsys
+        self.keystore = Keystore(folder / "keys")
+        self.operator, self.a, self.b = (
+            str(sender.address) for sender in (community.operator, community.homes["A"], community.homes["B"])
+        )
+        for sender in (community.operator, *community.homes.values()):
+            self.keystore.add(sender._account, PASSWORD)
+        made = Deployment(community.coin, community.exchange, 0)
+        DeploymentRecord.of(community.web3, made).write(folder / "deployment.json")
+
+    def run(self, *arguments: str, who: str = "") -> tuple[int, str, str]:
+        """Answer the exit code and what was said, on both outputs."""
+        options = ["--as", who] if who else []
+        with pytest.raises(SystemExit) as ended:
+            main(["ledger", "--keystore", str(self.keystore.folder), *arguments, *options])
+        told = self._capsys.readouterr()
+        return int(ended.value.code or 0), told.out, told.err
+
+    def does(self, *arguments: str, who: str = "") -> str:
+        """Answer what was said by a command that works."""
+        code, out, err = self.run(*arguments, who=who)
+        assert (code, err) == (0, "")
+        return out
+
+    def told(self, *arguments: str, who: str = "") -> Any:
+        """Answer what was said in JSON."""
+        return json.loads(self.does(*arguments, "--json", who=who))
+
+
+@pytest.fixture
+def desk(community: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """Sit down, in an empty folder."""
+    for name in ("ACCOUNT", "DEPLOYMENT", "EXCHANGE", "KEYSTORE", "RPC"):
+        monkeypatch.delenv(f"DAISEE_{name}", raising=False)
+    monkeypatch.setenv("DAISEE_PASSWORD", PASSWORD)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("daisee.cli.ledger.book.RemoteChain", lambda _url: community.chain)
+    monkeypatch.setattr("daisee.ledger.sender.time.sleep", lambda _s: community.seal())
+    quick = functools.partial(create_keyfile_json, iterations=2)
+    monkeypatch.setattr("daisee.ledger.keystore.create_keyfile_json", quick)
+    return Desk(community, tmp_path, capsys)
+
+
+@pytest.fixture
+def market(desk: Desk) -> Desk:
+    """B has 4 kWh to sell for 0.20 a kWh; A has 10 coins."""
+    community = desk.community
+    b = community.homes["B"]
+    community.do(community.operator, community.coin.mint(desk.a, base_units(10)))
+    community.do(b, community.exchange.report(0, [Interval(community.now_s - 900, joules_from_kwh(5), joules_from_kwh(1))]))
+    community.do(b, community.exchange.offer(PRICE, ALL_SURPLUS))
+    return desk
+
+
+def test_coins_are_made_sent_allowed_and_frozen(desk: Desk) -> None:
+    assert "made anew" in desk.does("coin", "mint", desk.a, "12.5DSC", who=desk.operator)
+    assert desk.does("coin", "supply") == "12.50 DSC\n"
+    sent = desk.told("coin", "transfer", desk.b, "2.5", who=desk.a)
+    assert (sent["amount"], sent["succeeded"], [event["name"] for event in sent["events"]]) == (
+        base_units("2.5"), True, ["Transfer"],
+    )  # fmt: skip
+    assert desk.told("coin", "balance", desk.b) == {"account": desk.b, "balance": base_units("2.5"), "frozen": False}
+    desk.does("coin", "approve", "3DSC", who=desk.a)
+    assert desk.told("coin", "allowance", desk.a)["allowance"] == base_units(3)
+    desk.does("coin", "approve", "--unlimited", "--spender", desk.b, who=desk.a)
+    assert desk.does("coin", "allowance", desk.a, desk.b) == "without limit\n"
+    desk.does("coin", "freeze", desk.a, who=desk.operator)
+    assert desk.does("coin", "balance", desk.a) == "10.000000 DSC, frozen\n"
+    desk.does("coin", "unfreeze", desk.a, who=desk.operator)
+    assert desk.told("account", "show", desk.a)["frozen"] is False
+    code, said, _ = desk.run("verify")
+    assert (code, "all are right" in said) == (0, True)
+
+
+def test_a_home_buys_with_the_payment_or_with_an_allowance(market: Desk) -> None:
+    exchange, coin = market.community.exchange, market.community.coin
+    quoted = market.told("exchange", "quote", "1.5kWh", "--of", market.b, "--at-most", "0.3DSC", "--for", market.a)
+    assert (quoted["bought_j"], quoted["cost"]) == (joules_from_kwh("1.5"), base_units("0.3"))
+    market.does("coin", "approve", "0DSC", who=market.a)
+    bought = market.told("exchange", "buy", "1500Wh", "--of", market.b, "--at-most", "0.3DSC", who=market.a)
+    assert (bought["bought_j"], bought["cost"], bought["buyer"]) == (joules_from_kwh("1.5"), base_units("0.3"), market.a)
+    market.does("coin", "approve", "1DSC", who=market.a)
+    before = coin.allowance(market.a, exchange.address)
+    market.does("exchange", "buy", "9kWh", "--of", market.b, "--at-most", "0.2DSC", "--partly", who=market.a)
+    assert before - coin.allowance(market.a, exchange.address) == base_units("0.5")
+    assert coin.balance_of(market.b) == base_units("0.8")
+    (credit,) = market.told("exchange", "credits", market.a)
+    assert (credit["seller"], credit["credit_j"]) == (market.b, joules_from_kwh(4))
+    market.does("exchange", "withdraw", who=market.b)
+    assert market.does("exchange", "offers") == "nobody offers energy now\n"
+
+
+def test_a_home_reports_and_its_order_buys(market: Desk) -> None:
+    community = market.community
+    market.does(
+        "exchange", "order", "place", "--below", "30%", "--amount", "2kWh", "--at-most", "0.25", "--of", market.b, who=market.a
+    )
+    rule = market.told("exchange", "order", "show", market.a)
+    assert (rule["below"], rule["amount_j"], rule["sellers"]) == (0.3, joules_from_kwh(2), [market.b])
+    until = ["--until", str(community.now_s)]
+    reported = market.told(
+        "exchange",
+        "report",
+        "--produced",
+        "1kWh",
+        "--own",
+        "1kWh",
+        "--drew",
+        f"{market.b}=250Wh",
+        "--charge",
+        "0.2",
+        *until,
+        who=market.a,
+    )
+    names = [event["name"] for event in reported["events"]]
+    assert names[:2] == ["EnergyReported", "EnergyDrawn"]
+    assert "EnergyBought" in names
+    home = market.told("exchange", "home", market.a)
+    assert (home["own_j"], home["until_s"], home["credits"][0]["credit_j"]) == (
+        joules_from_kwh(1), community.now_s, joules_from_kwh("1.75"),
+    )  # fmt: skip
+    assert "credit        1.750 kWh" in market.does("exchange", "home", market.a)
+    market.does("exchange", "order", "cancel", who=market.a)
+    assert market.told("exchange", "order", "show", market.a) is None
+
+
+def test_operators_admit_suspend_resume_and_close(market: Desk) -> None:
+    new = Account.create().address
+    market.does("exchange", "admit", new, "--opening", "3kWh", who=market.operator)
+    market.does("exchange", "suspend", new, who=market.operator)
+    rows = {row["home"]: row for row in market.told("exchange", "members")}
+    assert (rows[new]["suspended"], rows[new]["opening_j"]) == (True, joules_from_kwh(3))
+    assert f"{new} (suspended)" in market.does("exchange", "members")
+    market.does("exchange", "resume", new, who=market.operator)
+    market.does("exchange", "close", "--yes", who=market.operator)
+    assert market.community.exchange.closed()
+    code, _, err = market.run("exchange", "offer", "0.2DSC", who=market.b)
+    assert (code, "closed for purchases" in err) == (1, True)
+
+
+def test_events_are_followed_as_they_come(market: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    community = market.community
+    steps = iter(range(2))
+
+    def go_on(_s: float) -> None:
+        if next(steps, None) is None:
+            raise KeyboardInterrupt
+        community.do(community.operator, community.coin.mint(market.b, Coins(5)))
+
+    monkeypatch.setattr("daisee.cli.ledger.exchange.time.sleep", go_on)
+    code, out, err = market.run("exchange", "events", "--last", "1", "--follow", "--json")
+    told = [json.loads(line)["name"] for line in out.splitlines()]
+    assert told == ["EnergyOffered", "Transfer", "CoinsMinted", "Transfer", "CoinsMinted"]
+    assert (code, err.strip()) == (130, "stopped")
+
+
+def test_any_contract_is_looked_into_and_used(market: Desk, tmp_path: Path) -> None:
+    coin = market.community.coin.address
+    looked = market.told("contract", "watch", coin, "--abi", "coin")
+    assert (looked["state"]["symbol"], looked["state"]["totalSupply"]) == ("DSC", base_units(10))
+    assert {"function": "mint(address,uint256)", "changes": True} in looked["functions"]
+    assert "transfer(address to, uint256 value) -> bool" in market.does("contract", "watch", coin, "--abi", "coin", "--once")
+    abi = tmp_path / "token.json"
+    abi.write_text(json.dumps({"abi": [entry for entry in read_abi("coin") if entry.get("name") in ("transfer", "balanceOf")]}))
+    market.does("contract", "send", coin, "transfer", market.b, "7", "--abi", str(abi), who=market.a)
+    assert market.told("contract", "call", coin, "balanceOf", market.b, "--abi", str(abi)) == 7
+    wanted = f'[["{market.b}"], 3600000, {PRICE}, false]'
+    answered = market.told("contract", "call", market.community.exchange.address, "quote", market.a, wanted, "--abi", "exchange")
+    assert answered == {"fills": [[market.b, 3_600_000, PRICE, PRICE]], "boughtJ": 3_600_000, "cost": PRICE}
+
+
+def test_watching_shows_what_is_new_at_each_block(market: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    community = market.community
+    steps = iter(range(1))
+
+    def go_on(_s: float) -> None:
+        if next(steps, None) is None:
+            raise KeyboardInterrupt
+        community.do(community.operator, community.coin.mint(market.b, Coins(5)))
+
+    monkeypatch.setattr("daisee.cli.ledger.contract.time.sleep", go_on)
+    code, out, _ = market.run("contract", "watch", community.coin.address, "--abi", "coin")
+    assert code == 130
+    assert str(base_units(10) + 5) in out
+
+
+def test_accounts_are_made_listed_taken_over_and_given_away(desk: Desk, tmp_path: Path) -> None:
+    made = desk.told("account", "new")
+    assert Path(made["file"]).stat().st_mode & 0o777 == 0o600
+    assert made["account"] in [row["account"] for row in desk.told("account", "list")]
+    (tmp_path / "other").write_text("another\n")
+    copy = tmp_path / "copy.json"
+    desk.does("account", "export", made["account"], str(copy), "--new-password-file", str(tmp_path / "other"))
+    assert copy.stat().st_mode & 0o777 == 0o600
+    elsewhere = ["--keystore", str(tmp_path / "elsewhere")]
+    desk.does(*elsewhere, "account", "import", str(copy), "--password-file", str(tmp_path / "other"))
+    assert desk.told(*elsewhere, "account", "list")[0]["account"] == made["account"]
+    bare = Account.create()
+    (tmp_path / "bare").write_text(bare.key.hex())
+    assert desk.told("account", "import", str(tmp_path / "bare"))["account"] == bare.address
+    assert desk.keystore.open(bare.address, PASSWORD).key == bare.key
+    desk.does("account", "fund", bare.address, "--amount", "5gwei", who=desk.operator)
+    assert desk.told("account", "show", bare.address)["gas_money"] == 5 * 10**9
+
+
+def test_deploying_writes_where_the_contracts_are_and_never_over_it(desk: Desk, tmp_path: Path) -> None:
+    other = Account.create().address
+    made = desk.told(
+        "deploy",
+        "--supply",
+        "7SUN",
+        "--symbol",
+        "SUN",
+        "--name",
+        "Sunshine",
+        "--operator",
+        other,
+        "--output",
+        "new.json",
+        who=desk.operator,
+    )
+    record = DeploymentRecord.read(tmp_path / "new.json")
+    assert (made["coin"], made["exchange"]) == (record.coin, record.exchange)
+    here = ["--deployment", "new.json"]
+    assert desk.does(*here, "coin", "supply") == "7.00 SUN\n"
+    code, said, _ = desk.run(*here, "verify")
+    assert (code, "all are right" in said) == (0, True)
+    code, _, err = desk.run("deploy", who=desk.operator)
+    assert (code, "deployment.json is there already" in err) == (2, True)
+
+
+# A command, with A and B for the homes, O for the operator, C for the coin; who signs, the exit code, words of what is said.
+BAD: dict[str, tuple[str, str, int, str]] = {
+    "below zero": ("coin transfer B -- -1DSC", "", 2, "is below zero"),
+    "another coin": ("coin transfer B 1EUR", "A", 2, "the coin of this community is DSC, not EUR"),
+    "too many decimals": ("coin transfer B 0.0000000000000000001", "A", 2, "18 decimals"),
+    "more than there can be": (f"coin transfer B 1{'0' * 70}", "A", 2, "more than the ledger can hold"),
+    "no amount": ("coin transfer B all", "A", 2, "is no amount"),
+    "no unit": ("exchange buy 5 --of B --at-most 1", "A", 2, "has no unit"),
+    "power": ("exchange buy 5kW --of B --at-most 1", "A", 2, "unknown unit, kW"),
+    "less than a joule": ("exchange buy 0.0001Wh --of B --at-most 1", "A", 2, "whole number of joules"),
+    "beyond sense": (f"exchange buy {'9' * 30}kWh --of B --at-most 1", "A", 2, "can count"),
+    "no address": ("coin transfer 0x12 1", "A", 2, "is no address"),
+    "mistyped": ("coin transfer swapped 1", "A", 2, "mistyped"),
+    "no key": ("coin transfer B 1", "C", 2, "there is no key of"),
+    "too few coins": ("coin transfer B 11", "A", 1, "the account has too few coins"),
+    "not a minter": ("coin mint A 1", "A", 1, "has not the role"),
+    "not an operator": ("exchange admit A", "A", 1, "has not the role"),
+    "a member already": ("exchange admit A", "O", 1, "is a member already"),
+    "no member": ("exchange report --own 1kWh", "O", 1, "is no member"),
+    "too much": ("exchange buy 5kWh --of B --at-most 1", "A", 1, "remaining 4 kWh, requested 5 kWh"),
+    "of oneself": ("exchange buy 1kWh --of A --at-most 1", "A", 1, "does not buy of itself"),
+    "ahead": ("exchange report --until 2040-01-01T00:00Z", "A", 1, "a report ends now or earlier"),
+    "no charge": ("exchange report --charge 120%", "A", 2, "is no state of charge"),
+    "no time": ("exchange report --until soon", "A", 2, "is no time"),
+    "no draw": ("exchange report --drew B", "A", 2, "how much of whom"),
+    "nothing allowed": ("coin approve", "A", 2, "name an amount, or --unlimited"),
+    "no such node": ("account fund A --of-the-node", "A", 2, "no account of its own"),
+    "no contract": ("contract call A name --abi coin", "", 2, "no contract at"),
+    "no function": ("contract call C foo --abi coin", "", 2, "has no function foo"),
+    "no ABI": ("contract call C foo --abi deployment.json", "", 2, "is no ABI"),
+    "a view is sent": ("contract send C name --abi coin", "A", 2, "changes nothing"),
+    "wrong argument": ("contract call C balanceOf 7 --abi coin", "", 2, "is no address"),
+    "too few bytes": ("contract send C grantRole 0x12 A --abi coin", "A", 2, "has 1 bytes"),
+    "not the contract": ("--exchange C exchange members", "", 2, "is no exchange"),
+    "no account there": ("--keystore nowhere coin transfer B 1", "", 2, "there is no account in"),
+    "whose account": ("coin transfer B 1", "", 2, "whose account?"),
+}
+
+
+@pytest.mark.parametrize("case", sorted(BAD))
+def test_what_cannot_be_is_one_line_and_changes_nothing(market: Desk, case: str) -> None:
+    command, who, expected_code, words = BAD[case]
+    swapped = "0x" + market.b[2:].swapcase()
+    said = {"A": market.a, "B": market.b, "O": market.operator, "C": market.community.coin.address, "swapped": swapped}
+    web3, before = market.community.web3, market.community.web3.eth.block_number
+    code, out, err = market.run(*(said.get(word, word) for word in command.split()), who=said.get(who, ""))
+    assert (code, out, err.count("\n")) == (expected_code, "", 1), err
+    assert words in err
+    assert "Traceback" not in err
+    assert web3.eth.block_number == before, "nothing was sent"
+    assert market.community.chain.pending_count == 0
+
+
+def test_a_frozen_a_suspended_and_a_penniless_account_are_told_so(market: Desk) -> None:
+    community = market.community
+    community.do(community.operator, community.coin.freeze(market.a))
+    assert "is frozen" in market.run("coin", "transfer", market.b, "1", who=market.a)[2]
+    community.do(community.operator, community.exchange.suspend(market.b))
+    assert "is suspended" in market.run("exchange", "report", "--own", "1kWh", who=market.b)[2]
+    poor = market.told("account", "new")["account"]
+    code, _, err = market.run("coin", "transfer", market.b, "0", who=poor)
+    assert (code, "cannot pay for gas" in err, "daisee ledger account fund" in err) == (2, True, True)
+
+
+def test_a_wrong_password_is_one_line_and_is_not_repeated(market: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAISEE_PASSWORD", "sesame open")
+    code, _, err = market.run("coin", "transfer", market.b, "1", who=market.a)
+    assert (code, "that is not the password" in err, "sesame" in err) == (2, True, False)
+    monkeypatch.delenv("DAISEE_PASSWORD")
+    assert "--password-file" in market.run("coin", "transfer", market.b, "1", who=market.a)[2]
+
+
+def test_a_node_of_another_chain_is_not_written_to(market: Desk) -> None:
+    path = market.folder / "deployment.json"
+    path.write_text(path.read_text().replace('"genesis": "0x', '"genesis": "0xff'))
+    code, _, err = market.run("coin", "transfer", market.b, "1", who=market.a)
+    assert (code, "is on another chain" in err, err.count("\n")) == (2, True, 1)
+
+
+def test_a_node_that_is_behind_is_not_sent_through(market: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    behind = {"currentBlock": "0x5", "highestBlock": "0x99"}
+    rpc = market.community.chain.rpc
+    monkeypatch.setattr(
+        type(market.community.chain),
+        "rpc",
+        lambda _self, method, params: behind if method == "eth_syncing" else rpc(method, params),
+    )
+    code, _, err = market.run("coin", "transfer", market.b, "1", who=market.a)
+    assert (code, "still catching up (block 5 of 153), so nothing is sent" in err) == (1, True)
+    code, out, err = market.run("coin", "supply")
+    assert (code, out, "what it says is of the past" in err) == (0, "10.00 DSC\n", True)
+
+
+def test_a_chain_that_stands_still_is_said_to_and_the_next_command_finishes_what_was_begun(
+    market: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+
+    def nobody_seals(_s: float) -> None:
+        now[0] += 30
+
+    with monkeypatch.context() as stalled:
+        stalled.setattr("daisee.ledger.sender.time.sleep", nobody_seals)
+        stalled.setattr(Sender.__init__, "__kwdefaults__", {**(Sender.__init__.__kwdefaults__ or {}), "clock": lambda: now[0]})
+        code, _, err = market.run("coin", "transfer", market.b, "1", who=market.a)
+    assert (code, err.count("\n")) == (1, 1)
+    assert "is not settled after 120 s" in err
+    assert "does anybody seal?" in err
+    code, _, err = market.run("coin", "transfer", market.b, "1", who=market.a)
+    assert (code, "it is now: transfer is in block" in err, "Nothing new was sent" in err) == (1, True, True)
+    assert market.community.coin.balance_of(market.b) == base_units(1), "once"
+    market.does("coin", "transfer", market.b, "1", who=market.a)
+    assert market.community.coin.balance_of(market.b) == base_units(2)
+
+
+def test_no_secret_is_ever_said(market: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = market.community.homes["A"]._account.key.hex()
+    monkeypatch.setenv("DAISEE_DEBUG", "0")
+    said = [
+        *market.run("coin", "transfer", market.b, "1", who=market.a),
+        *market.run("coin", "transfer", market.b, "99", who=market.a),
+        *market.run("account", "export", market.a, "copy.json"),
+        *market.run("account", "show", market.a, "--json"),
+    ]
+    assert not [text for text in map(str, said) if key in text or PASSWORD in text]
