@@ -93,17 +93,6 @@ def test_a_purchase_moves_coins_one_way_and_credit_the_other(street: Ground) -> 
     assert street.credit(CARA, ANNA)["creditJ"] == 0
 
 
-def test_nobody_sells_what_was_not_made(street: Ground) -> None:
-    street.do(BERT, "buy", ANNA.address, 10_000, PRICE)  # to the last joule
-    with pytest.raises(TransactionReverted) as refusal:
-        street.do(CARA, "buy", ANNA.address, 1, PRICE)
-    assert refusal.value.error == "ExchangeInsufficientEnergy"
-    assert refusal.value.facts == {"remainingJ": 0, "requestedJ": 1}
-    street.report(ANNA, produced_j=1)
-    street.do(CARA, "buy", ANNA.address, 1, PRICE)
-    assert street.home(ANNA)["surplusJ"] == 0
-
-
 def test_an_offer_cannot_be_sold_twice(street: Ground) -> None:
     street.do(ANNA, "offer", PRICE, 1_000, NO_END_S)
     street.do(BERT, "buy", ANNA.address, 600, PRICE)

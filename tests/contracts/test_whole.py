@@ -275,19 +275,3 @@ def test_the_admin_hands_over_in_two_steps_with_a_delay(street: Ground) -> None:
 def test_the_coin_says_which_standards_it_keeps(street: Ground) -> None:
     for interface, kept in (("01ffc9a7", True), ("b0202a11", True), ("ffffffff", False)):
         assert street.coin.functions.supportsInterface(bytes.fromhex(interface)).call() is kept
-
-
-def test_a_coin_that_pays_nothing_buys_nothing(ground: Ground) -> None:
-    """A fake token of 2017: here the exchange is bound to one coin, and one that answers no is not believed."""
-    says_no = ground.web3.eth.contract(abi=[], bytecode="0x600a600c600039600a6000f3600060005260206000f3")
-    (receipt,) = ground._seal((ADMIN, says_no.constructor()), gas=200_000)
-    exchange = ground.exchange
-    ground.exchange = ground.create("EnergyExchange", receipt["contractAddress"], ADMIN.address, 0, 60)
-    ground.admit(ANNA, opening_j=1_000)
-    ground.admit(BERT)
-    ground.do(ANNA, "offer", PRICE, UINT64, NO_END_S)
-    for name, arguments in (("buy", (ANNA.address, 10, PRICE)), ("buyFrom", (purchase(10, ANNA),))):
-        with pytest.raises(TransactionReverted):
-            ground.do(BERT, name, *arguments)
-    assert ground.credit(BERT, ANNA)["boughtJ"] == 0
-    ground.exchange = exchange
