@@ -1,12 +1,16 @@
 """Do the contracts' tests see a fault? Each fault of faults.py is put into a copy of the contracts, alone; the copy is compiled
 and tested, and a test must fail. Run by `make mutate-contracts`, with words to say which faults: ARGS="Pair.sol rounding".
 
+The test that killed a fault before (killers.json) is tried first, and where it does not, all are: that file saves time and
+decides nothing. The killers of a run are in build/mutate/killers.json.
+
 It ends with 1 where a fault survives that is not said to make no difference, where one that is said to make none is killed,
 where one does not compile or no longer fits the source, and where the contracts fail without any fault.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -21,8 +25,11 @@ from faults import FAULTS, Fault
 from trial import ROOT, TESTS, Trial
 
 WORKERS = 2
+ROOM = "tests/contracts/"
 # Those that take long come last: most faults are seen before.
 KILLERS = (*TESTS, "tests/contracts/test_exchange_machine.py")
+HINTS = Path(__file__).with_name("killers.json")
+NEW_HINTS = ROOT / "build" / "mutate" / "killers.json"
 NOTHING = Fault("EnergyExchange.sol", "", "", "nothing at all", equivalent="it is no fault")
 """The contracts as they are, which must survive: else every fault would be killed, by whatever fails anyway."""
 
@@ -53,6 +60,8 @@ def misfits() -> list[str]:
             complaints.append(f"{fault.file}: {fault.breaks}: the text is there {found} times, not once: {fault.old!r}")
         if fault.old == fault.new:
             complaints.append(f"{fault.file}: {fault.breaks}: it changes nothing")
+        if [other.breaks for other in FAULTS].count(fault.breaks) != 1:
+            complaints.append(f"{fault.file}: {fault.breaks}: two faults are called so")
     return complaints
 
 
@@ -68,23 +77,27 @@ def try_out(trial: Trial, fault: Fault) -> Verdict:
     source = source_of(fault)
     place.write_text(source.replace(fault.old, fault.new) if fault.old else source, "utf-8")
     try:
-        fate, by = _judge(trial)
+        fate, by = _judge(trial, json.loads(HINTS.read_text("utf-8")).get(fault.breaks, ""))
     finally:
         place.write_text(source, "utf-8")
     return Verdict(fault, fate, by, time.monotonic() - began)
 
 
-def _judge(trial: Trial) -> tuple[str, str]:
+def _judge(trial: Trial, likely: str) -> tuple[str, str]:
     complaint = trial.compile()
     if complaint:
         return "does not compile", complaint.strip().splitlines()[0]
     try:
-        tested = trial.test("-x", "-rfE", *KILLERS)
+        # pytest begins with the tests of which it remembers that they failed.
+        memory = trial.folder / ".pytest_cache" / "v" / "cache" / "lastfailed"
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        memory.write_text(json.dumps({f"{ROOM}{likely}": True} if likely else {}), "utf-8")
+        tested = trial.test("-x", "--ff", "-rfE", *KILLERS)
     except subprocess.TimeoutExpired:
         return "killed", "the time limit"
     if tested.returncode == 0:
         return "survived", ""
-    failed = re.search(r"^(?:FAILED|ERROR) tests/contracts/(\S+::.*?)(?: - |$)", tested.stdout, re.MULTILINE)
+    failed = re.search(rf"^(?:FAILED|ERROR) {ROOM}(\S+::.*?)(?: - |$)", tested.stdout, re.MULTILINE)
     if tested.returncode == 1 and failed:
         return "killed", failed[1]
     return "could not be tested", (tested.stdout + tested.stderr).strip()[-300:]
@@ -131,6 +144,9 @@ def main() -> int:
         return 1
     verdicts = try_all(chosen)
     print("", *map(_line, verdicts), sep="\n")
+    killers = {verdict.fault.breaks: verdict.by for verdict in verdicts if verdict.fate == "killed" and "::" in verdict.by}
+    NEW_HINTS.parent.mkdir(parents=True, exist_ok=True)
+    NEW_HINTS.write_text(json.dumps(killers, indent=1, sort_keys=True) + "\n", "utf-8")
     wrong = [verdict for verdict in verdicts if not verdict.is_wanted]
     counts = {fate: sum(verdict.fate == fate for verdict in verdicts) for fate in ("killed", "survived")}
     print(

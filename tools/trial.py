@@ -17,7 +17,7 @@ COPIED = ("contracts", "src", "tests", "tools", "pyproject.toml")
 ARTIFACTS = Path("src/daisee/ledger/artifacts")
 
 TESTS = tuple(
-    f"tests/contracts/test_{name}.py" for name in ("refusals", "whole", "exchange", "attacks_of_2017", "coin", "cost", "storage")
+    f"tests/contracts/test_{name}.py" for name in ("whole", "exchange", "refusals", "attacks_of_2017", "coin", "cost", "storage")
 )
 """The contracts' tests, without those of the build and of what a call costs, and without the slow one that finds its own way."""
 COMPILE_TIMEOUT_S = 120
@@ -48,12 +48,12 @@ class Trial:
             encoding="utf-8",
             timeout=COMPILE_TIMEOUT_S,
         )
-        return "" if done.returncode == 0 else done.stdout + done.stderr
+        return "" if done.returncode == 0 else str(done.stdout) + str(done.stderr)
 
     def test(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run pytest in the copy, with the same examples each time; TimeoutExpired where it does not end."""
         return subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider", *arguments],
+            [sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=no", *arguments],
             cwd=self.folder,
             # The copy's own code comes before that of the checkout, which the environment has installed.
             env={**os.environ, "PYTHONPATH": os.pathsep.join(["src", "tools"]), "CI": "true", **environment},

@@ -110,6 +110,11 @@ CASES: dict[str, Case] = {
         {"until": 0, "since": 0},
         lambda ground: ground.do(ANNA, "report", 0, 0, 0, 0, []),
     ),
+    "a report that leaves a gap": (
+        "ExchangeReportOutOfOrder",
+        {"since": 1, "reportedUntil": 0},
+        lambda ground: ground.do(ANNA, "report", 1, ground.next_s, 0, 0, []),
+    ),
     "more draws than one report may have": ("ExchangeTooManyDraws", {"draws": 17, "most": 16}, draw(*[(ANNA.address, 1)] * 17)),
     "a purchase from oneself": ("ExchangeOwnSeller", {"home": ANNA.address.lower()}, buy(ANNA, ANNA.address, 1)),
     "an offer for nothing": ("ExchangeZeroPrice", {}, lambda ground: ground.do(ANNA, "offer", 0, 1, NO_END_S)),
@@ -235,7 +240,7 @@ def test_the_exchange_refuses(street: Ground, case: str) -> None:
 def test_every_error_of_the_exchange_is_tested_here() -> None:
     declared = {entry["name"] for entry in load("EnergyExchange").abi if entry["type"] == "error"}
     told = {"ExchangeReportAhead", "PairOverflow"}  # below, in stories of their own
-    of_2017 = {"ExchangeReportOutOfOrder", "ExchangePriceAboveMaximum", "BooksOverflow"}  # in test_attacks_of_2017.py
+    of_2017 = {"ExchangePriceAboveMaximum", "BooksOverflow"}  # in test_attacks_of_2017.py
     elsewhere = {"ExchangeSuspended", "ExchangeClosed", "ExchangeInsufficientPayment", "ExchangeNotThePayer"}
     ours = {error for error in declared if error.startswith(("Exchange", "Books", "Pair"))}
     assert ours == {error for error, _, _ in CASES.values() if error.startswith("Exchange")} | told | of_2017 | elsewhere
