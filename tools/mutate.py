@@ -97,7 +97,7 @@ def _judge(trial: Trial, likely: str) -> tuple[str, str]:
         return "killed", "the time limit"
     if tested.returncode == 0:
         return "survived", ""
-    failed = re.search(rf"^(?:FAILED|ERROR) {ROOM}(\S+::.*?)(?: - |$)", tested.stdout, re.MULTILINE)
+    failed = re.search(rf"^(?:FAILED|ERROR) {ROOM}(\S+::\w+(?:\[.*?\])?)(?: - |$)", tested.stdout, re.MULTILINE)
     if tested.returncode == 1 and failed:
         return "killed", failed[1]
     return "could not be tested", (tested.stdout + tested.stderr).strip()[-300:]
