@@ -1,7 +1,7 @@
 // Compiles the contracts of this folder with the solc of a given node_modules, one JSON file for each contract that is
 // deployed. A warning about our own lines is a failure; those about OpenZeppelin's are OpenZeppelin's to mend. Called by
 // hatch_build.py:  node compile.mjs <node_modules> <output folder>
-// and by tools/trial.py, for tests only, with one word more:  node compile.mjs <node_modules> <output folder> plain
+// and by tools/trial.py, for tests only, with words more:  node compile.mjs <node_modules> <output folder> plain [<contract>]
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -29,6 +29,7 @@ const PLAIN = {
 const [modules, output] = process.argv.slice(2, 4).map((folder) => resolve(folder));
 const plain = process.argv[4] === "plain";
 const settings = plain ? PLAIN : SETTINGS;
+const contracts = process.argv.length > 5 ? process.argv.slice(5) : CONTRACTS;
 const solc = createRequire(join(modules, "compile.mjs"))("solc");
 
 function read(file) {
@@ -39,7 +40,7 @@ function read(file) {
   return { error: `there is no ${file} here or in node_modules` };
 }
 
-const sources = Object.fromEntries(CONTRACTS.map((name) => [`${name}.sol`, { content: read(`${name}.sol`).contents }]));
+const sources = Object.fromEntries(contracts.map((name) => [`${name}.sol`, { content: read(`${name}.sol`).contents }]));
 const selection = { "*": ["abi", "evm.bytecode.object", "storageLayout"] };
 if (plain) {
   selection["*"].push("evm.bytecode.sourceMap", "evm.deployedBytecode.object", "evm.deployedBytecode.sourceMap");
@@ -56,7 +57,7 @@ if (complaints.length > 0) {
 }
 
 mkdirSync(output, { recursive: true });
-for (const name of CONTRACTS) {
+for (const name of contracts) {
   const { abi, evm, storageLayout } = compiled.contracts[`${name}.sol`][name];
   const artifact = {
     contractName: name,
@@ -71,6 +72,6 @@ for (const name of CONTRACTS) {
 // Where each instruction comes from, for who wants to know which branches were taken.
 if (plain) {
   const { sources: trees } = compiled;
-  const codes = CONTRACTS.map((name) => [name, compiled.contracts[`${name}.sol`][name].evm]);
+  const codes = contracts.map((name) => [name, compiled.contracts[`${name}.sol`][name].evm]);
   writeFileSync(join(output, "origins.json"), JSON.stringify({ trees, codes: Object.fromEntries(codes) }));
 }

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
-from faults import FAULTS, Fault
+from faults import COIN, FAULTS, Fault
 from trial import ROOT, TESTS, Trial
 
 WORKERS = 2
@@ -77,14 +77,19 @@ def try_out(trial: Trial, fault: Fault) -> Verdict:
     source = source_of(fault)
     place.write_text(source.replace(fault.old, fault.new) if fault.old else source, "utf-8")
     try:
-        fate, by = _judge(trial, json.loads(HINTS.read_text("utf-8")).get(fault.breaks, ""))
+        fate, by = _judge(
+            trial,
+            "DaiseeCoin" if fault.file == COIN else "EnergyExchange",
+            json.loads(HINTS.read_text("utf-8")).get(fault.breaks, ""),
+        )
     finally:
         place.write_text(source, "utf-8")
+        trial.restore()
     return Verdict(fault, fate, by, time.monotonic() - began)
 
 
-def _judge(trial: Trial, likely: str) -> tuple[str, str]:
-    complaint = trial.compile()
+def _judge(trial: Trial, contract: str, likely: str) -> tuple[str, str]:
+    complaint = trial.compile(contract)
     if complaint:
         return "does not compile", complaint.strip().splitlines()[0]
     try:

