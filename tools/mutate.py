@@ -89,17 +89,17 @@ def try_out(trial: Trial, fault: Fault) -> Verdict:
 
 
 def _judge(trial: Trial, contract: str, likely: str) -> tuple[str, str]:
-    complaint = trial.compile(contract)
-    if complaint:
-        return "does not compile", complaint.strip().splitlines()[0]
+    # pytest begins with the tests of which it remembers that they failed.
+    memory = trial.folder / ".pytest_cache" / "v" / "cache" / "lastfailed"
+    memory.parent.mkdir(parents=True, exist_ok=True)
+    memory.write_text(json.dumps({f"{ROOM}{likely}": True} if likely else {}), "utf-8")
     try:
-        # pytest begins with the tests of which it remembers that they failed.
-        memory = trial.folder / ".pytest_cache" / "v" / "cache" / "lastfailed"
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        memory.write_text(json.dumps({f"{ROOM}{likely}": True} if likely else {}), "utf-8")
+        if complaint := trial.compile(contract):
+            return "does not compile", complaint.strip().splitlines()[0]
         tested = trial.test("-x", "--ff", "-rfE", *KILLERS)
     except subprocess.TimeoutExpired:
-        return "killed", "the time limit"
+        # No call runs for ever, since its gas ends: so it is the machine that is slow, and nothing is known.
+        return "could not be tested", "the time limit"
     if tested.returncode == 0:
         return "survived", ""
     failed = re.search(rf"^(?:FAILED|ERROR) {ROOM}(\S+::\w+(?:\[.*?\])?)(?: - |$)", tested.stdout, re.MULTILINE)

@@ -57,7 +57,7 @@ class Copy(Trial):
         ("ParserError: no", 0, "", "does not compile", "ParserError: no"),
         ("", 0, "9 passed", "survived", ""),
         ("", 1, KILLED, "killed", "test_coin.py::test_a[it - that]"),
-        ("", -1, "", "killed", "the time limit"),
+        ("", -1, "", "could not be tested", "the time limit"),
         ("", 2, "no such file", "could not be tested", "no such file"),
         ("", 1, "what is that", "could not be tested", "what is that"),
     ],
