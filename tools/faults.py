@@ -491,7 +491,7 @@ ORDERS = (
     ),
     Fault(EXCHANGE, "        if (!books.hasOrder()) revert ExchangeNoOrder(msg.sender);\n", "", "no rule is taken back"),
     Fault(EXCHANGE, "        delete _orders[msg.sender];\n", "", "a rule that was taken back is still told"),
-    Fault(EXCHANGE, "        _books[msg.sender] = books.withOrder(false);\n", "", "a rule cannot be taken back"),
+    Fault(EXCHANGE, "        _books[msg.sender] = books.withOrder(false);\n", "", "a rule is taken back twice"),
     Fault(EXCHANGE, "        emit OrderCancelled(msg.sender);\n", "", "no event of a rule taken back"),
     Fault(
         EXCHANGE,

@@ -208,6 +208,8 @@ def test_a_rule_is_told_and_can_be_taken_back(street: Ground) -> None:
     assert list(street.ask("orderOf", BERT.address)) == list(rule.values())
     assert street.do(BERT, "cancelOrder").facts() == [("OrderCancelled", {"home": BERT.address})]
     assert list(street.ask("orderOf", BERT.address)) == [0, 0, 0, []]
+    with pytest.raises(TransactionReverted, match="ExchangeNoOrder"):
+        street.do(BERT, "cancelOrder")
     assert bought_in(report(street, 0)) == []
 
 
