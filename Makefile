@@ -27,10 +27,11 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test venv build need lint format lock bench-gas fuzz-contracts docs picture wheel clean anew
+.PHONY: help demo test venv build need lint format lock bench-gas fuzz-contracts mutate-contracts cover-contracts docs picture \
+	wheel clean anew
 
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
 	@echo '  Options pass through: make demo ARGS="--headless --days 1", make test ARGS="-k credit",'
 	@echo '  and another Python: make test PYTHON=python3.12'
 
@@ -68,6 +69,12 @@ bench-gas: build ## Measure what the contracts cost, beside others; writes build
 
 fuzz-contracts: build ## Let ten accounts do a million things to the contracts; ARGS="--calls 5000 --seed 7"
 	@$(VENV)/bin/python -m tests.contracts.fuzz $(ARGS)
+
+mutate-contracts: build ## See that the tests see faults in the contracts; a quarter of an hour, ARGS="Pair.sol" for some
+	@$(VENV)/bin/python tools/mutate.py $(ARGS)
+
+cover-contracts: build ## Measure which branches of the contracts their tests take
+	@$(VENV)/bin/python tools/cover.py
 
 docs: build ## Write the pages of the reference that come from the code
 	@$(VENV)/bin/python tools/reference.py

@@ -42,6 +42,28 @@ def test_the_opening_supply_is_the_admins(ground: Ground) -> None:
     assert ground.balance_of(ADMIN) == SUPPLY == ground.coin.functions.totalSupply().call()
 
 
+def test_making_coins_is_told(ground: Ground) -> None:
+    assert ground.pay(ADMIN, "mint", BERT.address, 3).facts() == [
+        ("Transfer", {"from": "0x" + "0" * 40, "to": BERT.address, "value": 3}),
+        ("CoinsMinted", {"minter": ADMIN.address, "to": BERT.address, "amount": 3}),
+    ]
+
+
+def test_who_sends_to_itself_has_what_it_had(ground: Ground) -> None:
+    told = ground.pay(ADMIN, "transfer", ADMIN.address, SUPPLY)
+    assert told.facts() == [("Transfer", {"from": ADMIN.address, "to": ADMIN.address, "value": SUPPLY})]
+    assert ground.balance_of(ADMIN) == SUPPLY
+
+
+def test_coins_stay_below_two_to_the_255(ground: Ground) -> None:
+    with pytest.raises(TransactionReverted) as refusal:
+        ground.pay(ADMIN, "mint", BERT.address, 2**255 - SUPPLY)
+    assert refusal.value.error == "CoinSupplyTooLarge"
+    assert refusal.value.facts == {"supply": 2**255, "most": 2**255 - 1}
+    ground.pay(ADMIN, "mint", BERT.address, 2**255 - SUPPLY - 1)
+    assert ground.coin.functions.totalSupply().call() == 2**255 - 1
+
+
 def test_the_sum_of_balances_is_the_supply(ground: Ground) -> None:
     for number, home in enumerate(HOMES, start=1):
         ground.pay(ADMIN, "mint", home.address, number * 7)
@@ -64,6 +86,13 @@ def test_the_admin_makes_and_unmakes_minters(ground: Ground) -> None:
     with pytest.raises(TransactionReverted, match="AccessControlUnauthorizedAccount"):
         ground.pay(ANNA, "mint", BERT.address, 3)
     assert ground.balance_of(BERT) == 3
+
+
+def test_who_may_freeze_may_not_mint(ground: Ground) -> None:
+    ground.pay(ADMIN, "grantRole", Web3.keccak(text="FREEZER_ROLE"), ANNA.address)
+    ground.pay(ANNA, "freeze", BERT.address)
+    with pytest.raises(TransactionReverted, match="AccessControlUnauthorizedAccount"):
+        ground.pay(ANNA, "mint", ANNA.address, 3)
 
 
 def test_nobody_is_given_a_role_but_by_the_admin(ground: Ground) -> None:

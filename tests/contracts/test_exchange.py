@@ -18,6 +18,7 @@ from tests.contracts.ground import (
     UINT64,
     UINT96,
     UINT256,
+    UNKNOWN,
     Ground,
 )
 
@@ -91,17 +92,6 @@ def test_a_purchase_moves_coins_one_way_and_credit_the_other(street: Ground) -> 
     assert (before - street.balance_of(BERT), street.balance_of(ANNA)) == (cost, cost)
     assert street.credit(BERT, ANNA) == {"boughtJ": 3_000, "drawnJ": 0, "creditJ": 3_000, "unpaidJ": 0}
     assert street.credit(CARA, ANNA)["creditJ"] == 0
-
-
-def test_nobody_sells_what_was_not_made(street: Ground) -> None:
-    street.do(BERT, "buy", ANNA.address, 10_000, PRICE)  # to the last joule
-    with pytest.raises(TransactionReverted) as refusal:
-        street.do(CARA, "buy", ANNA.address, 1, PRICE)
-    assert refusal.value.error == "ExchangeInsufficientEnergy"
-    assert refusal.value.facts == {"remainingJ": 0, "requestedJ": 1}
-    street.report(ANNA, produced_j=1)
-    street.do(CARA, "buy", ANNA.address, 1, PRICE)
-    assert street.home(ANNA)["surplusJ"] == 0
 
 
 def test_an_offer_cannot_be_sold_twice(street: Ground) -> None:
@@ -210,7 +200,8 @@ def test_later_production_covers_what_was_overdrawn_first(street: Ground) -> Non
 
 
 def test_overdrawing_further_is_told_each_time(street: Ground) -> None:
-    street.report(ANNA, own_j=10_001)
+    assert "EnergyOverdrawn" not in dict(street.report(ANNA, own_j=10_000).facts())
+    street.report(ANNA, own_j=1)
     told = street.report(ANNA, produced_j=4, own_j=6)
     assert told.facts()[-1] == ("EnergyOverdrawn", {"home": ANNA.address, "overdrawnJ": 3})
     assert "EnergyOverdrawn" not in dict(street.report(ANNA, produced_j=5, own_j=5).facts())
@@ -224,7 +215,10 @@ def test_a_price_just_at_the_maximum_is_paid(street: Ground) -> None:
 def test_the_allowance_is_what_an_exchange_may_take(street: Ground) -> None:
     cost = cost_of(Joules(10), Coins(PRICE))
     street.pay(BERT, "approve", street.exchange.address, 2 * cost - 1)
-    street.do(BERT, "buy", ANNA.address, 10, PRICE)
+    told = street.do(BERT, "buy", ANNA.address, 10, PRICE)
+    left = {"owner": BERT.address, "spender": street.exchange.address, "value": cost - 1}
+    assert ("Approval", left) in told.facts()
+    assert ("Transfer", {"from": BERT.address, "to": ANNA.address, "value": cost}) in told.facts()
     with pytest.raises(TransactionReverted) as refusal:
         street.do(BERT, "buy", ANNA.address, 10, PRICE)
     assert refusal.value.error == "ERC20InsufficientAllowance"
@@ -252,6 +246,15 @@ def test_reports_follow_each_other_and_add_up(street: Ground) -> None:
         street.passes(900)
     assert all(earlier < later for earlier, later in pairwise(untils))
     assert (street.home(CARA)["producedJ"], street.home(CARA)["ownJ"], street.home(CARA)["surplusJ"]) == (21, 6, 15)
+
+
+def test_a_day_is_reported_at_once_with_as_many_draws_as_there_may_be(street: Ground) -> None:
+    first = street.next_s - 95
+    day = [(first + number, 3, 1, [(ANNA.address, 1)] * (16 if number == 95 else 0)) for number in range(96)]
+    street.do(BERT, "reportMany", 0, day, UNKNOWN)
+    home = street.home(BERT)
+    assert (home["until"], home["producedJ"], home["ownJ"], home["surplusJ"]) == (first + 95, 288, 96, 192)
+    assert street.credit(BERT, ANNA)["drawnJ"] == 16
 
 
 def test_the_market_is_all_that_a_home_asks_for_in_one_call(street: Ground) -> None:
