@@ -70,7 +70,7 @@ bench-gas: build ## Measure what the contracts cost, beside others; writes build
 fuzz-contracts: build ## Let ten accounts do a million things to the contracts; ARGS="--calls 5000 --seed 7"
 	@$(VENV)/bin/python -m tests.contracts.fuzz $(ARGS)
 
-mutate-contracts: build ## See that the tests see faults in the contracts; a quarter of an hour, ARGS="Pair.sol" for some
+mutate-contracts: build ## See that the tests see faults in the contracts; an hour, or ARGS="Pair.sol" for some
 	@$(VENV)/bin/python tools/mutate.py $(ARGS)
 
 cover-contracts: build ## Measure which branches of the contracts their tests take
