@@ -30,6 +30,8 @@ SKEW_S = 60
 ADMIN_DELAY_S = 3_600
 NO_END_S = 2**40 - 1
 """The end of an offer that has none."""
+PRICE = 3 * 10**17 + 1
+"""Of a kWh; at it no round energy costs a round number."""
 UNKNOWN = 2**16 - 1
 """The state of charge of which nothing is known."""
 GAS_LIMIT = 3_500_000

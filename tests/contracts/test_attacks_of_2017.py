@@ -17,6 +17,7 @@ from tests.contracts.ground import (
     HOMES,
     KWH_J,
     NO_END_S,
+    PRICE,
     SKEW_S,
     STRANGER,
     SUPPLY,
@@ -30,18 +31,6 @@ from web3.contract import Contract
 from daisee.errors import TransactionReverted
 from daisee.ledger.reverts import decode_revert
 from daisee.units import Coins, Joules, cost_of
-
-PRICE = 3 * 10**17 + 1
-
-
-@pytest.fixture
-def street(ground: Ground) -> Ground:
-    """Anna has 10,000 J and offers all that she has over; Bert and Cara can pay."""
-    ground.admit(ANNA, opening_j=10_000)
-    ground.admit(BERT, CARA)
-    ground.equip(BERT, CARA)
-    ground.do(ANNA, "offer", PRICE, UINT64, NO_END_S)
-    return ground
 
 
 def numbers(ground: Ground) -> list[Any]:

@@ -13,6 +13,7 @@ from tests.contracts.ground import (
     DORA,
     KWH_J,
     NO_END_S,
+    PRICE,
     SKEW_S,
     STRANGER,
     UINT64,
@@ -24,18 +25,6 @@ from tests.contracts.ground import (
 
 from daisee.errors import TransactionReverted
 from daisee.units import Coins, Joules, cost_of
-
-PRICE = 3 * 10**17 + 1
-
-
-@pytest.fixture
-def street(ground: Ground) -> Ground:
-    """Anna has 10,000 J and offers all that she has over; Bert and Cara can pay."""
-    ground.admit(ANNA, opening_j=10_000)
-    ground.admit(BERT, CARA)
-    ground.equip(BERT, CARA)
-    ground.do(ANNA, "offer", PRICE, UINT64, NO_END_S)
-    return ground
 
 
 def test_the_exchange_says_what_it_stands_on(street: Ground) -> None:

@@ -13,6 +13,7 @@ from tests.contracts.ground import (
     CARA,
     DORA,
     NO_END_S,
+    PRICE,
     STRANGER,
     UINT64,
     UINT96,
@@ -26,8 +27,6 @@ from daisee.errors import TransactionReverted
 from daisee.ledger.coin import Coin
 from daisee.ledger.reverts import decode_revert
 from daisee.units import Address, Coins, Joules, cost_of
-
-PRICE = 3 * 10**17 + 1
 
 
 @pytest.fixture

@@ -109,6 +109,11 @@ class Book:
             raise UsageError(f"the contract at {address} is no exchange; compare the address") from error
         return exchange
 
+    @property
+    def has_met_the_exchange(self) -> bool:
+        """Tell whether the command was about a community; what is about any contract needs none."""
+        return "exchange" in vars(self)
+
     @cached_property
     def coin(self) -> Coin:
         """Answer the coin that the exchange takes."""

@@ -111,7 +111,7 @@ class Hand:
             raise LedgerError(f"{call.name} was refused in block {outcome.block}, and changed nothing: {sender.why(call)}")
         web3 = self.book.web3
         ours = {call.to} if call.to else set()
-        if "exchange" in vars(self.book):
+        if self.book.has_met_the_exchange:
             ours |= {self.book.exchange.address, self.book.coin.address}
         return outcome, decode_logs(web3, web3.eth.get_transaction_receipt(outcome.transaction)["logs"], ours)
 
@@ -135,7 +135,7 @@ class Hand:
         except (Web3Exception, OSError) as error:
             reason = reason_of(error)
             if isinstance(reason, TransactionReverted):
-                raise advice_on(reason, self.book.symbol if "exchange" in vars(self.book) else "") from error
+                raise advice_on(reason, self.book.symbol if self.book.has_met_the_exchange else "") from error
             raise reason from error
 
     def _waited(self, sender: Sender, sent: Sent) -> Outcome:
