@@ -12,10 +12,10 @@ from eth_account import Account
 from eth_keyfile.keyfile import create_keyfile_json
 
 from daisee.cli import main
+from daisee.keystore import Keystore
 from daisee.ledger.anycontract import read_abi
 from daisee.ledger.deploy import Deployment, DeploymentRecord
 from daisee.ledger.exchange import ALL_SURPLUS, Interval
-from daisee.ledger.keystore import Keystore
 from daisee.ledger.sender import Sender
 from daisee.units import Coins, base_units, joules_from_kwh
 
@@ -67,7 +67,7 @@ def desk(community: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], mon
     monkeypatch.setattr("daisee.cli.ledger.book.RemoteChain", lambda _url: community.chain)
     monkeypatch.setattr("daisee.ledger.sender.time.sleep", lambda _s: community.seal())
     quick = functools.partial(create_keyfile_json, iterations=2)
-    monkeypatch.setattr("daisee.ledger.keystore.create_keyfile_json", quick)
+    monkeypatch.setattr("daisee.keystore.create_keyfile_json", quick)
     return Desk(community, tmp_path, capsys)
 
 

@@ -16,7 +16,7 @@ from daisee.cli.ledger.book import Book, json_option, say, say_table
 from daisee.cli.ledger.hand import Hand, must, password_from, signs
 from daisee.errors import ChainError, KeystoreError, UsageError
 from daisee.files import write_whole
-from daisee.ledger.keystore import encrypted, read_bare_key, read_key_file
+from daisee.keystore import encrypted, read_bare_key, read_key_file
 from daisee.ledger.transactions import Call
 from daisee.units import Address
 

@@ -21,10 +21,10 @@ from daisee.chain.client import web3_on
 from daisee.chain.remote import RemoteChain
 from daisee.cli.ledger.amounts import Money
 from daisee.errors import ChainError, DaiseeError, UsageError
+from daisee.keystore import Keystore
 from daisee.ledger.coin import Coin
 from daisee.ledger.deploy import DeploymentRecord, genesis_of
 from daisee.ledger.exchange import Exchange
-from daisee.ledger.keystore import Keystore
 from daisee.units import Address, Coins, coins, kwh
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ import pytest
 from eth_account import Account
 
 from daisee.errors import KeystoreError
-from daisee.ledger.keystore import Keystore, read_bare_key, read_key_file
+from daisee.keystore import Keystore, read_bare_key, read_key_file
 from daisee.units import Address
 
 # The two examples of the Web3 Secret Storage Definition: password "testpassword", and the key below.
