@@ -370,7 +370,9 @@ class Player:
     def babble(self, who: str) -> None:
         """Bytes that mean nothing are refused, and change nothing."""
         contract = self.pick(("coin", "exchange"))
-        data = self.random.randbytes(int(self.random.random() * 80))
+        # The hostile contract would take an address without data for itself.
+        least = 1 if who == self.world.hostile else 0
+        data = self.random.randbytes(max(least, int(self.random.random() * 80)))
         taken, _ = self.world.send(who, contract, data)
         assert not taken, f"{contract} takes 0x{data.hex()}"
 
