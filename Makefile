@@ -27,7 +27,7 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test venv build need lint format lock bench-gas fuzz-contracts mutate-contracts cover-contracts docs picture \
+.PHONY: help demo test test-chain venv build need lint format lock bench-gas fuzz-contracts mutate-contracts cover-contracts docs picture \
 	wheel clean anew
 
 help: ## Say what can be made
@@ -40,6 +40,9 @@ demo: build ## Open a street of measured homes that trade, live, in the browser
 
 test: build need lint ## Get what the tests need, then check and test everything
 	@$(VENV)/bin/python -m pytest $(ARGS)
+
+test-chain: build need ## Let networks of real nodes fail and recover; writes build/bench/chain.json; ARGS="--load-minutes 1"
+	@$(VENV)/bin/python -m pytest tests/faults $(ARGS)
 
 venv: $(INSTALLED) ## Make the Python environment, .venv, from the lock
 

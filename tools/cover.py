@@ -157,7 +157,7 @@ def pytest_configure() -> None:
     """Have the machine note what its conditional jumps do; for questions and for blocks."""
     from eth.vm.forks.berlin.computation import BerlinComputation
 
-    from daisee.chain.machine import TimedComputation
+    from daisee.chain.embedded.machine import TimedComputation
 
     for machine in (TimedComputation, BerlinComputation):
         machine.opcodes = {**machine.opcodes, JUMPI: _noting(machine.opcodes[JUMPI])}

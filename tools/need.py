@@ -139,8 +139,7 @@ def _install(packages: list[str]) -> None:
 
 def _build(need: Need) -> None:
     """Build a program from its Go module, once, into this user's caches; what Go says is shown only when it fails."""
-    go = shutil.which("go")
-    if go is None:
+    if shutil.which("go") is None:
         return
     target = geth.cached()
     print(f"Building {need.version} into {target.parent}, once (two or three minutes) ...", flush=True)
@@ -148,19 +147,27 @@ def _build(need: Need) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         # Beside the target, so that it appears there whole or not at all.
         with tempfile.TemporaryDirectory(prefix="build-", dir=target.parent) as folder:
-            version = _go_version(go, folder)
-            if version < LEAST_GO:
-                go = _newer_go(go, folder)
-                version = _go_version(go, folder)
-            flags = ["-ldflags=-checklinkname=0"] if version >= CHECKS_LINKNAME else []
-            _run_go(go, folder, "install", *flags, need.module)
+            go, flags = go_for_geth(folder)
+            run_go(go, folder, "install", *flags, need.module)
             (Path(folder) / need.programs[0]).replace(target)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         print((getattr(error, "stderr", "") or str(error)).strip(), file=sys.stderr)
 
 
+def go_for_geth(folder: str) -> tuple[str, list[str]]:
+    """Answer a Go that compiles geth, and with which flags. FileNotFoundError where there is no Go at all."""
+    go = shutil.which("go")
+    if go is None:
+        raise FileNotFoundError("there is no Go here")
+    version = _go_version(go, folder)
+    if version < LEAST_GO:
+        go = _newer_go(go, folder)
+        version = _go_version(go, folder)
+    return go, ["-ldflags=-checklinkname=0"] if version >= CHECKS_LINKNAME else []
+
+
 def _go_version(go: str, folder: str) -> tuple[int, int]:
-    told = re.search(r"\bgo(\d+)\.(\d+)", _run_go(go, folder, "version"))
+    told = re.search(r"\bgo(\d+)\.(\d+)", run_go(go, folder, "version"))
     if told is None:
         raise ValueError(f"{go} does not say which version it is")
     return int(told[1]), int(told[2])
@@ -168,15 +175,15 @@ def _go_version(go: str, folder: str) -> tuple[int, int]:
 
 def _newer_go(go: str, folder: str) -> str:
     """Let an old Go fetch a newer one as a module, checked against Go's checksums; from 1.21 on, Go does so by itself."""
-    system, machine = _run_go(go, folder, "env", "GOOS", "GOARCH").split()
+    system, machine = run_go(go, folder, "env", "GOOS", "GOARCH").split()
     toolchain = f"golang.org/toolchain@v0.0.1-{NEWER_GO}.{system}-{machine}"
-    root = Path(json.loads(_run_go(go, folder, "mod", "download", "-json", toolchain))["Dir"])
+    root = Path(json.loads(run_go(go, folder, "mod", "download", "-json", toolchain))["Dir"])
     for program in (*(root / "bin").iterdir(), *(root / "pkg" / "tool").rglob("*")):  # a module's files cannot be executed
         program.chmod(program.stat().st_mode | 0o555)
     return str(root / "bin" / "go")
 
 
-def _run_go(go: str, folder: str, *command: str) -> str:
+def run_go(go: str, folder: str, *command: str) -> str:
     """Run Go in a folder of its own, where no module of this machine's has a say; CalledProcessError where it fails."""
     environment = {key: value for key, value in os.environ.items() if key != "GOROOT"} | {"GOBIN": folder}
     done = subprocess.run(

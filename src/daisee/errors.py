@@ -3,8 +3,9 @@
     DaiseeError
     ├── UsageError (ValueError)           what a person asked for cannot be done; exit 2
     │   ├── DataFileError                 a measured-data file, with file and line
-    │   ├── ConfigurationError            a key or value in a TOML file
-    │   ├── KeystoreError                 a key that is not there, or a password that is not its own
+    │   ├── ConfigurationError            a key or value in a file of settings
+    │   ├── KeystoreError                 a key that is not there, or a file that is none
+    │   │   └── WrongPassword             another password is the key's
     │   └── PortTaken (OSError)           with the option that changes it
     ├── LedgerError (RuntimeError)        the ledger refused
     │   ├── TransactionReverted           a contract said no, with the name of its error and its facts
@@ -46,7 +47,7 @@ class DataFileError(UsageError):
 
 
 class ConfigurationError(UsageError):
-    """A TOML file says something that cannot be. `key` is dotted, as in `homes.dev-1.battery`."""
+    """A file of settings, as TOML or JSON, says something that cannot be. `key` is dotted, as in `homes.dev-1.battery`."""
 
     def __init__(self, file: str | Path, key: str, expected: str) -> None:
         self.file = str(file)
@@ -58,6 +59,10 @@ class ConfigurationError(UsageError):
 
 class KeystoreError(UsageError):
     """A key that is not there, a key file that is none, or a password that is another's."""
+
+
+class WrongPassword(KeystoreError):
+    """A key file is encrypted with another password."""
 
 
 class PortTaken(UsageError, OSError):

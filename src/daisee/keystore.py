@@ -18,7 +18,7 @@ from eth_account.signers.local import LocalAccount
 from eth_keyfile.keyfile import create_keyfile_json, decode_keyfile_json
 from eth_utils.address import to_checksum_address
 
-from daisee.errors import KeystoreError
+from daisee.errors import KeystoreError, WrongPassword
 from daisee.files import write_whole
 from daisee.units import Address
 
@@ -51,8 +51,11 @@ class Keystore:
             )
         return path
 
-    def add(self, account: LocalAccount, password: str) -> Path:
-        """Keep a key under a password; answer its file. KeystoreError where there is one of that account already."""
+    def add(self, account: LocalAccount, password: str, *, rounds: int | None = None) -> Path:
+        """Keep a key under a password; answer its file. KeystoreError where there is one of that account already.
+
+        A password that nobody made up, and nobody can guess, needs few `rounds`; what people think of needs the many of default.
+        """
         address = Address(account.address)
         if address in self.accounts():
             raise KeystoreError(f"{self.folder} has a key of {address} already")
@@ -60,29 +63,32 @@ class Keystore:
         name = f"UTC--{now:%Y-%m-%dT%H-%M-%S}.{now.microsecond:06}000Z--{address[2:].lower()}"
         path = self.folder / name
         try:
-            write_whole(path, json.dumps(encrypted(account, password)) + "\n")
+            write_whole(path, json.dumps(encrypted(account, password, rounds)) + "\n")
         except OSError as error:
             raise KeystoreError(f"{path} cannot be written: {error.strerror}") from error
         return path
 
     def open(self, account: Address, password: str) -> LocalAccount:
-        """Decrypt an account's key; KeystoreError for a wrong password, or a file that is not whole."""
+        """Decrypt an account's key; WrongPassword, or KeystoreError for a file that is not whole."""
         return read_key_file(self.path_of(account), password)
 
 
-def encrypted(account: LocalAccount, password: str) -> dict[str, Any]:
+def encrypted(account: LocalAccount, password: str, rounds: int | None = None) -> dict[str, Any]:
     """Answer a key file's content."""
-    return create_keyfile_json(bytes(account.key), password.encode(), kdf="pbkdf2")
+    secret = bytes(account.key), password.encode()
+    if rounds is None:
+        return create_keyfile_json(*secret, kdf="pbkdf2")
+    return create_keyfile_json(*secret, kdf="pbkdf2", iterations=rounds)
 
 
 def read_key_file(path: Path, password: str) -> LocalAccount:
-    """Decrypt a key file of anybody's; KeystoreError where it is none, or the password is another."""
+    """Decrypt a key file of anybody's; KeystoreError where it is none, WrongPassword where that is another."""
     told = _read(path)
     try:
         key = decode_keyfile_json(told, password.encode())
     except ValueError as error:
         if "MAC" in str(error):
-            raise KeystoreError(f"that is not the password of {path}") from error
+            raise WrongPassword(f"that is not the password of {path}") from error
         raise KeystoreError(f"{path} is not a whole key file: {error}") from error
     except (KeyError, TypeError, NotImplementedError) as error:
         raise KeystoreError(f"{path} is not a whole key file: {error!r}") from error

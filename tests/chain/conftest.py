@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from tests.chain.ground import Town, new_chain, served
 
+from daisee.chain.embedded.server import create_rpc_app
 from daisee.chain.remote import RemoteChain
-from daisee.chain.server import create_rpc_app
 
 
 @pytest.fixture(params=["embedded", "remote"])

@@ -1,6 +1,6 @@
 """The embedded chain speaks like geth: the same questions to both, one after the other, and the same answers word for word.
 
-What is known to differ is not asked here: `daisee.chain.pool` and `daisee.chain.calls` say what that is.
+What is known to differ is not asked here: `daisee.chain.embedded.pool` and `daisee.chain.embedded.calls` say what that is.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from eth_utils.address import to_canonical_address
 from eth_utils.exceptions import ValidationError
 from tests.chain.ground import ANNA, BERT, CARL, CHAIN_ID, GENESIS_S, RICH, Town
 
-from daisee.chain.machine import EmbeddedVM
+from daisee.chain.embedded.machine import EmbeddedVM
 
 KNOWN = (HeaderNotFound, BlockNotFound)
 

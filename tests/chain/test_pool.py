@@ -9,8 +9,7 @@ import rlp  # type: ignore[import-untyped]  # it has no stubs
 from eth_keys.constants import SECPK1_N
 from tests.chain.ground import ANNA, BERT, CARL, CHAIN_ID, GENESIS_S, NOBODY, RICH, Town, new_chain, signed
 
-from daisee.chain import pool
-from daisee.chain.embedded import EmbeddedChain
+from daisee.chain.embedded import EmbeddedChain, pool
 from daisee.errors import ChainError
 
 

@@ -10,8 +10,8 @@ import pytest
 from tests.chain.assembler import PUT_TOPIC
 from tests.chain.ground import ANNA, BERT, CHAIN_ID, RICH, Town, new_chain, signed
 
-from daisee.chain.provider import respond
-from daisee.chain.rpc import METHODS
+from daisee.chain.embedded.provider import respond
+from daisee.chain.embedded.rpc import METHODS
 from daisee.errors import ChainError
 
 QUANTITY = re.compile(r"0x(0|[1-9a-f][0-9a-f]*)")
@@ -176,7 +176,7 @@ def test_an_estimate_stops_at_what_the_sender_can_pay(embedded: Town) -> None:
 
 
 def test_a_question_that_takes_too_long_is_broken_off(embedded: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("daisee.chain.calls.CALL_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("daisee.chain.embedded.calls.CALL_TIMEOUT_S", 0.2)
     cupboard = embedded.cupboard()
     burning = {"to": cupboard.address, "data": cupboard.encode_abi("burn")}
     for method in ("eth_call", "eth_estimateGas"):

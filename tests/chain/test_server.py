@@ -16,7 +16,7 @@ from tests.chain.ground import ANNA, CHAIN_ID, new_chain, served, signed
 from web3.providers.base import BaseProvider
 
 from daisee.chain.embedded import EmbeddedChain
-from daisee.chain.server import MOST_BYTES, MOST_CALLS, create_rpc_app
+from daisee.chain.embedded.server import MOST_BYTES, MOST_CALLS, create_rpc_app
 
 ASK = {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}
 

@@ -15,12 +15,13 @@ from collections.abc import Sequence
 from importlib import import_module
 
 import click
+from rich.console import Console
 from rich.logging import RichHandler
 
 from daisee import __version__
 from daisee.errors import DaiseeError, UsageError
 
-ROOMS = ("demo", "ledger")
+ROOMS = ("chain", "demo", "ledger")
 
 
 class Rooms(click.Group):
@@ -65,10 +66,14 @@ def daisee(verbose: int) -> None:
     neighbour that it buys from.
     """
     level = [logging.WARNING, logging.INFO, logging.DEBUG][min(verbose, 2)]
-    logging.basicConfig(level=level, format="%(message)s", handlers=[RichHandler(show_path=False)], force=True)
-    # What libraries tell of the wire is not ours to show before -vv.
-    for library in ("web3", "urllib3", "uvicorn", "asyncio", "eth"):
+    # Beside what a command answers, not in it: that may be JSON.
+    handler = RichHandler(console=Console(stderr=True), show_path=False)
+    logging.basicConfig(level=level, format="%(message)s", handlers=[handler], force=True)
+    # What libraries tell of the wire is not ours to show before -vv; and addresses with tokens in them never.
+    for library in ("uvicorn", "asyncio", "eth"):
         logging.getLogger(library).setLevel(max(level, logging.WARNING) if verbose < 2 else level)
+    for library in ("web3", "urllib3"):
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -99,8 +104,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         if os.environ.get("DAISEE_DEBUG") == "1":
             raise
-        # A full disk, most likely, where our output goes.
-        click.echo(f"daisee: {error.strerror or error}", err=True)
+        # A full disk, most likely; where no file is named, it is where our output goes.
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"daisee: {where}{error.strerror or error}", err=True)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,17 +20,26 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 from rich.text import Text
 
+from daisee.chain.remote import RemoteChain
+from daisee.chain.url import shown
+from daisee.cli.keys import keystore_option, password_file_option, password_from
+from daisee.cli.ledger.amounts import ACCOUNT, NODE_URL
 from daisee.demo.data import Measured, load
+from daisee.demo.ground import NodeGround
 from daisee.demo.headless import run_headless
 from daisee.demo.live import Pace, run_live
+from daisee.demo.nodes import own_nodes
 from daisee.demo.plan import Street
 from daisee.demo.run import StreetRun
 from daisee.demo.street import describe, load_street
 from daisee.errors import DaiseeError, LawBroken, UsageError
-from daisee.units import coins, kwh
+from daisee.keystore import Keystore
+from daisee.units import Address, coins, kwh
 
 DEFAULT_SPEED = 360.0
 """A day passes in four minutes."""
+NODES_SPEED = 30.0
+"""With real nodes, whose blocks come in the world's time; a step of a minute then has two seconds."""
 
 INTERRUPTED = 130
 """The exit code of who was stopped before the end."""
@@ -84,9 +95,8 @@ def _finite(number: float) -> float:
 @click.option(
     "--speed",
     type=click.FloatRange(0.001, 1e7),
-    callback=lambda _ctx, _param, value: _finite(value),
-    default=DEFAULT_SPEED,
-    show_default=True,
+    callback=lambda _ctx, _param, value: value if value is None else _finite(value),
+    show_default=f"{DEFAULT_SPEED:g}; with real nodes {NODES_SPEED:g}",
     help="Street seconds in a second.",
 )
 @click.option("--headless", is_flag=True, help="No page: as fast as the machine allows, to the end of the data, then a table.")
@@ -108,6 +118,23 @@ def _finite(number: float) -> float:
     help="Keep the homes' stores (SQLite files) here.",
     show_default="a temporary one, removed at the end",
 )
+@click.option(
+    "--chain",
+    "client",
+    type=click.Choice(("embedded", "geth")),
+    default="embedded",
+    show_default=True,
+    help="Who seals the blocks: this process, or a network of geth that lives as long as the street.",
+)
+@click.option("--validators", type=click.IntRange(1, 20), default=3, show_default=True, help="Of --chain geth: how many nodes.")
+@click.option(
+    "--rpc",
+    type=NODE_URL,
+    help="A chain that is there already: any node's address. --as says who pays for the gas on it.",
+)
+@click.option("--as", "named", type=ACCOUNT, envvar="DAISEE_ACCOUNT", show_envvar=True, help="With --rpc: who pays.")
+@keystore_option
+@password_file_option
 @click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Port of the page.")
 @click.option("--rpc-port", type=click.IntRange(1, 65535), default=8545, show_default=True, help="Port of the chain.")
 def demo(
@@ -116,13 +143,14 @@ def demo(
     start: datetime | None,
     days: float | None,
     street_file: Path | None,
-    speed: float,
+    speed: float | None,
     headless: bool,
     report_file: Path | None,
     seed: int | None,
     folder: Path | None,
     port: int,
     rpc_port: int,
+    **chain: Any,
 ) -> int:
     """Open a street of measured homes that trade.
 
@@ -130,14 +158,17 @@ def demo(
     """
     console = Console(highlight=False)
     _check_writable(report_file)
+    on = _On(rpc_port=rpc_port, **chain)
     chosen = [name.strip() for name in homes.split(",") if name.strip()] if homes is not None else None
     measured = load(data_file, homes=chosen, start=start, days=days)
     street = load_street(street_file, measured)
-    for line in describe(street):
+    for line in describe(street, real=on.is_real):
         console.print(Text(line), soft_wrap=True)
-    pace = None if headless else Pace(speed, port, rpc_port)
-    with _folder(folder) as stores:
-        report, complete = _live(console, StreetRun(measured, street, stores, seed), pace)
+    pace = Pace(speed or (NODES_SPEED if on.is_real else DEFAULT_SPEED), port, rpc_port, on.rpc_url)
+    with _folder(folder) as stores, on.ground(stores, street.chain_id, console.print) as ground:
+        if ground:
+            measured = measured.laid_on(time.time())
+        report, complete = _live(console, StreetRun(measured, street, stores, seed, ground), None if headless else pace)
     _print_report(console, report, street)
     if report_file:
         _write(report_file, report)
@@ -146,6 +177,57 @@ def demo(
     if broken:
         raise LawBroken(broken)
     return 0 if complete or not headless else INTERRUPTED
+
+
+@dataclass(frozen=True, slots=True)
+class _On:
+    """What was said of the chain that the street is to be on."""
+
+    client: str
+    validators: int
+    rpc: str | None
+    named: Address | None
+    keystore: Path
+    password_file: Path | None
+    rpc_port: int
+
+    def __post_init__(self) -> None:
+        if self.rpc and self.client != "embedded":
+            raise UsageError("--rpc names a chain that is there already, and --chain makes one: name one of the two")
+
+    @property
+    def is_real(self) -> bool:
+        return bool(self.rpc) or self.client == "geth"
+
+    @property
+    def rpc_url(self) -> str | None:
+        """Where the chain answers by itself, for people to see; None for the embedded one."""
+        if self.rpc:
+            return shown(self.rpc)
+        return f"http://127.0.0.1:{self.rpc_port}" if self.is_real else None
+
+    @contextmanager
+    def ground(self, folder: Path, chain_id: int, say: Callable[[str], None]) -> Iterator[NodeGround | None]:
+        """Open the chain, as long as the street lives; None for the embedded one, which the street makes itself."""
+        if self.rpc:
+            yield self._at(self.rpc)
+        elif self.client == "geth":
+            with own_nodes(folder, chain_id, self.validators, self.rpc_port, say) as ground:
+                yield ground
+        else:
+            yield None
+
+    def _at(self, rpc: str) -> NodeGround:
+        chain = RemoteChain(rpc)
+        chain.rpc("eth_chainId", [])
+        keys = Keystore(self.keystore)
+        accounts = keys.accounts()
+        if self.named is None and len(accounts) != 1:
+            raise UsageError(
+                f"who pays for the gas? Name an account of {self.keystore} with --as; `daisee ledger account new` makes one"
+            )
+        address = self.named or next(iter(accounts))
+        return NodeGround(chain, keys.open(address, password_from(self.password_file, address)))
 
 
 def _check_writable(report_file: Path | None) -> None:

@@ -11,7 +11,7 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from itertools import compress, pairwise, repeat
@@ -57,6 +57,10 @@ class Rows(Sequence[Row]):
 
     def __len__(self) -> int:
         return len(self._at_s)
+
+    def moved(self, by_s: int) -> Rows:
+        """Answer the same rows, so much later."""
+        return Rows(array("q", (at_s + by_s for at_s in self._at_s)), self._consumption_w, self._production_w, self._charge)
 
     @overload
     def __getitem__(self, index: int) -> Row: ...
@@ -121,6 +125,19 @@ class Measured:
     gaps: GapCounts
     left_out: tuple[str, ...] = ()
     """The file's other homes, which were not chosen."""
+    moved_s: int = 0
+    """How far it has been moved from when it was measured."""
+
+    def laid_on(self, now_s: float) -> Measured:
+        """Answer the same data, moved by whole days, so that it ends in the last day before a moment; the hours are its own."""
+        by_s = int((now_s - self.to_s) // DAY_S) * DAY_S
+        return replace(
+            self,
+            homes={name: rows.moved(by_s) if isinstance(rows, Rows) else rows for name, rows in self.homes.items()},
+            from_s=self.from_s + by_s,
+            to_s=self.to_s + by_s,
+            moved_s=self.moved_s + by_s,
+        )
 
 
 def load(

@@ -20,7 +20,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from daisee.chain.server import create_rpc_app
+from daisee.chain.embedded.server import create_rpc_app
 from daisee.demo.report import make_report
 from daisee.demo.run import StreetRun
 from daisee.demo.view import view_of
@@ -44,6 +44,8 @@ class Pace:
     """Of the page."""
     rpc_port: int
     """Of the chain."""
+    rpc_url: str | None = None
+    """Where the chain answers by itself; None where we open a port for it."""
 
 
 def run_live(run: StreetRun, pace: Pace, say: Callable[[str], None]) -> tuple[dict[str, Any], bool]:
@@ -51,26 +53,28 @@ def run_live(run: StreetRun, pace: Pace, say: Callable[[str], None]) -> tuple[di
 
     A port that is taken is a PortTaken, before anything has happened.
     """
-    with _listen(pace.port, "--port") as page_socket, _listen(pace.rpc_port, "--rpc-port") as rpc_socket:
-        return asyncio.run(_serve(run, pace.speed, page_socket, rpc_socket, say))
+    with contextlib.ExitStack() as ports:
+        page_socket = ports.enter_context(_listen(pace.port, "--port"))
+        rpc_socket = None if pace.rpc_url else ports.enter_context(_listen(pace.rpc_port, "--rpc-port"))
+        return asyncio.run(_serve(run, pace, page_socket, rpc_socket, say))
 
 
 async def _serve(
-    run: StreetRun, speed: float, page_socket: socket.socket, rpc_socket: socket.socket, say: Callable[[str], None]
+    run: StreetRun, pace: Pace, page_socket: socket.socket, rpc_socket: socket.socket | None, say: Callable[[str], None]
 ) -> tuple[dict[str, Any], bool]:
     page_url = f"http://{HOST}:{page_socket.getsockname()[1]}"
-    rpc_url = f"http://{HOST}:{rpc_socket.getsockname()[1]}"
+    speed = pace.speed
+    rpc_url = pace.rpc_url or f"http://{HOST}:{pace.rpc_port}"
     board = StreetBoard()
     board.publish(view_of(run, speed, rpc_url, running=True))
     stopped, told_to_stop = Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, _stop, stopped, told_to_stop)
-    servers = [_Server(create_street_app(board)), _Server(create_rpc_app(run.chain))]
-    serving = [
-        asyncio.create_task(server.serve(sockets=[listening]))
-        for server, listening in zip(servers, (page_socket, rpc_socket), strict=True)
-    ]
+    served = [(_Server(create_street_app(board)), page_socket)]
+    if rpc_socket is not None:
+        served.append((_Server(create_rpc_app(run.chain)), rpc_socket))
+    serving = [asyncio.create_task(server.serve(sockets=[listening])) for server, listening in served]
     say(f"The street is open at [bold]{page_url}[/] - a day passes in {86_400 / speed / 60:.1f} minutes. Stop it with Ctrl-C.")
     say(f"Its chain answers at {rpc_url} (chain id {run.chain.chain_id}); look on with")
     say(f"  daisee ledger --rpc {rpc_url} --exchange {run.contracts.exchange.address} exchange members")
@@ -82,7 +86,7 @@ async def _serve(
         return report, complete
     finally:
         board.close()
-        for server in servers:
+        for server, _listening in served:
             server.should_exit = True
         await asyncio.gather(*serving, return_exceptions=True)
 

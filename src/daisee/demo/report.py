@@ -28,9 +28,10 @@ def make_report(run: StreetRun, wall_s: float) -> dict[str, Any]:
     return {
         "data": {
             "file": measured.file,
-            "from": _iso(measured.from_s),
-            "to": _iso(measured.to_s),
-            "lived_to": _iso(measured.from_s + run.lived_s),
+            "from": _iso(measured.from_s - measured.moved_s),
+            "to": _iso(measured.to_s - measured.moved_s),
+            "lived_to": _iso(measured.from_s - measured.moved_s + run.lived_s),
+            "moved_s": measured.moved_s,
             "step_s": measured.step_s,
             "homes": len(measured.homes),
             "rows": measured.rows,

@@ -7,20 +7,21 @@ and who looks on, is its caller's business.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from eth_account.signers.local import LocalAccount
+
 from daisee.agent.agent import Agent
-from daisee.chain.client import ChainClient, web3_on
-from daisee.chain.embedded import EmbeddedChain
+from daisee.chain.client import web3_on
 from daisee.demo.clock import StreetClock
 from daisee.demo.data import Measured
+from daisee.demo.ground import Ground, OwnGround
 from daisee.demo.home import BatterySensor, WiredBoard
 from daisee.demo.keys import draw_keys
 from daisee.demo.plan import HomePlan, Street, wired_to
 from daisee.demo.watch import ChainWatch
-from daisee.errors import LedgerError, StoreError, TransactionLost
+from daisee.errors import ChainError, LedgerError, StoreError, TransactionLost
 from daisee.ledger.coin import UNLIMITED
 from daisee.ledger.deploy import Deployment, deploy
 from daisee.ledger.home import HomeLedger
@@ -38,11 +39,10 @@ from daisee.units import Address, Joules
 
 log = logging.getLogger(__name__)
 
-OPERATOR_WEALTH = 10**24
-HOME_WEALTH = 10**21
-"""Gas money in the genesis. At 1 base unit of the chain's own money for each gas, a report costs some 40,000 of them."""
 SETUP_S = 3600
 """How long before the data the chain begins; a street needs a block for every dozen homes to be set up."""
+MOST_BLOCKS = 50
+"""A transaction that is in none of so many blocks is lost; a street needs a block for every dozen homes to be set up."""
 FAILSAFE_STEPS = 5
 """A relay goes to its safe source when its agent has been silent for so many steps of the data."""
 
@@ -63,32 +63,37 @@ class StreetHome:
 class StreetRun:
     """The street while it lives."""
 
-    def __init__(self, measured: Measured, street: Street, folder: Path, seed: int | None = None) -> None:
-        """Open everything; each home's store is a file in `folder`, which must not hold one already (StoreError)."""
+    def __init__(
+        self, measured: Measured, street: Street, folder: Path, seed: int | None = None, ground: Ground | None = None
+    ) -> None:
+        """Open everything; each home's store is a file in `folder`, which must not hold one already (StoreError).
+
+        Without a `ground`, the chain is an embedded one, in this process. With one, the data must not lie ahead of its clock.
+        """
         self.measured = measured
         self.street = street
         self.clock = StreetClock(measured.from_s - SETUP_S)
         operator, keys = draw_keys([plan.home for plan in street.homes], seed)
-        wealth = {Address(operator.address): OPERATOR_WEALTH}
-        wealth.update({Address(key.address): HOME_WEALTH for key in keys.values()})
-        self.embedded = EmbeddedChain(chain_id=street.chain_id, genesis_time_s=int(self.clock()), balances=wealth)
-        self.chain: ChainClient = self.embedded
+        self._ground = ground or OwnGround(
+            street.chain_id, int(self.clock()), operator, [Address(key.address) for key in keys.values()]
+        )
+        self.chain = self._ground.chain
         self.web3 = web3_on(self.chain)
-        self._operator = Sender(self.web3, operator)
+        self._operator = self._sender(self._ground.operator)
         self.operator = self._operator.address
-        self._senders = {home: Sender(self.web3, key) for home, key in keys.items()}
+        self._senders = {home: self._sender(key) for home, key in keys.items()}
         self.addresses = {home: sender.address for home, sender in self._senders.items()}
         self.names = {address: home for home, address in self.addresses.items()}
         self.contracts = self._found_community()
-        self.watch = ChainWatch(self.web3, self.contracts)
+        self.watch = ChainWatch(self.web3, self.contracts, self._ground.confirmations - 1)
         self.lived_s = 0
         """How much of the data has been lived through."""
         self.homes = {plan.home: self._move_in(plan, folder) for plan in street.homes}
 
     @property
-    def steps(self) -> Iterator[int]:
-        """Yield the ends of the data's steps, in order."""
-        return iter(range(self.measured.from_s + self.measured.step_s, self.measured.to_s + 1, self.measured.step_s))
+    def steps(self) -> range:
+        """Answer the ends of the data's steps, in order."""
+        return range(self.measured.from_s + self.measured.step_s, self.measured.to_s + 1, self.measured.step_s)
 
     def live(self, at_s: int) -> None:
         """Live through one step of the data, which ends at `at_s`: measure, decide, and give the chain time for a few blocks."""
@@ -100,7 +105,7 @@ class StreetRun:
         self._settle(until_s=at_s + self.measured.step_s)
         for home in self.homes.values():
             home.relay.watch(self.clock())
-        self.watch.catch_up()
+        self._catch_up()
         self.lived_s = at_s - self.measured.from_s
 
     def close_books(self) -> None:
@@ -109,7 +114,7 @@ class StreetRun:
         for home in self.homes.values():
             home.agent.close()
         self._seal_all()
-        self.watch.catch_up()
+        self.watch.catch_up(to_the_end=True)
 
     def close(self) -> None:
         """Write the stores down and let go of everything; a store that cannot be written is said, and the others still close."""
@@ -122,14 +127,15 @@ class StreetRun:
 
     def _settle(self, until_s: int) -> None:
         """Seal blocks, one period apart, while something waits for one; after each, let the homes act on it."""
-        while self.embedded.pending_count and self.clock() + self.street.block_period_s < until_s:
+        while self._ground.waits(self._everybody) and self.clock() + self.street.block_period_s < until_s:
             self.clock.now_s += self.street.block_period_s
-            self.chain.advance(int(self.clock()))
+            self._ground.seal(self.clock)
             for home in self.homes.values():
                 home.agent.act()
 
     def _found_community(self) -> Deployment:
         """Deploy the contracts, give the homes their opening coins, admit them, and let the exchange take what they pay."""
+        payments = self._ground.fund(self._operator, self.addresses, len(self.steps))
         contracts = deploy(self.web3, self._operator, self._mined)
         coin, exchange = contracts.coin, contracts.exchange
         posted: list[tuple[Sender, Sent]] = []
@@ -137,6 +143,9 @@ class StreetRun:
         def send(sender: Sender, call: Call) -> None:
             posted.append((sender, sender.send(call)))
 
+        for payment in payments:
+            send(self._operator, payment)
+        self._seal_all()
         for plan in self.street.homes:
             address = self.addresses[plan.home]
             send(self._operator, exchange.admit(address, _opening_j(plan)))
@@ -150,22 +159,35 @@ class StreetRun:
         return contracts
 
     def _mined(self, sent: Sent) -> Outcome:
-        """Seal a block and answer what became of a call in it."""
-        self._seal()
+        """Seal blocks until a call is settled, and answer what became of it."""
+        self._seal_all()
         outcome = self._operator.outcome(sent)
         if outcome is None:
-            raise TransactionLost(sent.hashes[-1], 1.0)
+            raise TransactionLost(sent.hashes[-1], MOST_BLOCKS)
         return outcome
 
     def _seal_all(self) -> None:
-        """Seal blocks until nothing waits for one."""
-        while self.embedded.pending_count:
-            self._seal()
+        """Seal blocks until nothing waits for one, each a second after the last: before and after the data, there is time."""
+        for _ in range(MOST_BLOCKS):
+            if not self._ground.waits(self._everybody):
+                return
+            self.clock.now_s += 1
+            self._ground.seal(self.clock)
+        log.warning("what was sent is in no block after %d of them", MOST_BLOCKS)
 
-    def _seal(self) -> None:
-        """Seal a block, a second after the last one: before the data begins and after it ends, the street has time."""
-        self.clock.now_s += 1
-        self.chain.advance(int(self.clock()))
+    def _catch_up(self) -> None:
+        """Read the new blocks; later, where the node is silent for a moment."""
+        try:
+            self.watch.catch_up()
+        except ChainError as error:
+            log.info("%s", error)
+
+    @property
+    def _everybody(self) -> list[Sender]:
+        return [self._operator, *self._senders.values()]
+
+    def _sender(self, account: LocalAccount) -> Sender:
+        return Sender(self.web3, account, gas_price=self._ground.gas_price, confirmations=self._ground.confirmations)
 
     def _move_in(self, plan: HomePlan, folder: Path) -> StreetHome:
         policy = _policy(plan, self.measured.step_s)

@@ -111,15 +111,16 @@ def _battery(file: Path, key: str, written: Any) -> Battery:
     return Battery(BatteryType(**values), opening_soc, source)
 
 
-def describe(street: Street) -> list[str]:
-    """Say what a street is and why, a line each, for people."""
+def describe(street: Street, *, real: bool = False) -> list[str]:
+    """Say what a street is and why, a line each, for people. With real nodes, blocks come in the world's time."""
     supplier, money = street.supplier, street.supplier.currency
     asks, pays = _plain(supplier.import_price_per_kwh), _plain(supplier.export_price_per_kwh)
     lines = [
         f"{street.name}. The supplier asks {asks} {money} a kWh and pays {pays}.",
         f"A coin is worth {_plain(street.coin_value)} {money}. Homes report every {street.report_every_s // 60} minutes.",
-        f"Chain {street.chain_id} seals a block every {street.block_period_s} s while it has transactions.",
     ]
+    if not real:
+        lines.append(f"Chain {street.chain_id} seals a block every {street.block_period_s} s while it has transactions.")
     if street.derived:
         lines.append(
             "Nobody planned this street, so it is made from the data: who has energy to spare sells, at a price between "

@@ -6,8 +6,10 @@ from collections import deque
 from dataclasses import dataclass
 
 from web3 import Web3
+from web3.exceptions import Web3Exception
 
 from daisee.demo.laws import Journal, enter
+from daisee.errors import ChainError
 from daisee.ledger.deploy import Deployment
 from daisee.ledger.events import LedgerEvent, events_in
 
@@ -25,11 +27,13 @@ class TimedEvent:
 class ChainWatch:
     """What happened on a chain so far."""
 
-    def __init__(self, web3: Web3, contracts: Deployment) -> None:
+    def __init__(self, web3: Web3, contracts: Deployment, depth: int = 0) -> None:
+        """Begin where the contracts do. The newest `depth` blocks may be replaced, and are read later."""
         self._web3 = web3
+        self._depth = depth
         self._ours = {contracts.coin.address, contracts.exchange.address}
         self.journal = Journal()
-        self.block = 0
+        self.block = max(0, contracts.block - 1)
         """The newest block that was read."""
         self.sealed_at_s = 0
         """When it was sealed."""
@@ -41,9 +45,15 @@ class ChainWatch:
         """The newest events of both contracts, newest last."""
         self.catch_up()
 
-    def catch_up(self) -> None:
-        """Read the blocks that are new."""
-        head = self._web3.eth.block_number
+    def catch_up(self, *, to_the_end: bool = False) -> None:
+        """Read the blocks that are new; ChainError where the node is silent."""
+        try:
+            self._catch_up(0 if to_the_end else self._depth)
+        except (Web3Exception, OSError) as error:
+            raise ChainError(f"the node does not answer: {error}") from error
+
+    def _catch_up(self, depth: int) -> None:
+        head = self._web3.eth.block_number - depth
         while self.block < head:
             self._read(self.block + 1)
 

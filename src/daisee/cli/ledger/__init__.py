@@ -3,35 +3,40 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from daisee.cli.keys import keystore_option
 from daisee.cli.ledger.account import account_group
-from daisee.cli.ledger.amounts import ACCOUNT
-from daisee.cli.ledger.book import DEPLOYMENT, Book, Where, json_option
+from daisee.cli.ledger.amounts import ACCOUNT, NODE_URL
+from daisee.cli.ledger.book import DEPLOYMENT, Book, Where
 from daisee.cli.ledger.coin import coin_group
 from daisee.cli.ledger.contract import contract_group
 from daisee.cli.ledger.deploy import deploy_command
 from daisee.cli.ledger.exchange import exchange_group
+from daisee.cli.saying import json_option
 from daisee.ledger.verify import verify
 from daisee.units import Address
 
 DEFAULT_RPC = "http://127.0.0.1:8545"
 
 
-def _keystore() -> Path:
-    """Answer where this user's keys are kept when nothing else is said."""
-    data = os.environ.get("XDG_DATA_HOME", "")
-    return (Path(data) if Path(data).is_absolute() else Path.home() / ".local" / "share") / "daisee" / "keystore"
+def _urls(ctx: click.Context, option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Take the addresses apart."""
+    urls = tuple(dict.fromkeys(url for each in given for url in each.replace(",", " ").split()))
+    if not urls:
+        raise click.BadParameter("no address is named")
+    return tuple(NODE_URL.convert(url, option, ctx) for url in urls)
 
 
 @click.group()
 @click.option(
-    "--rpc", default=DEFAULT_RPC, show_default=True, envvar="DAISEE_RPC", show_envvar=True, help="A node's JSON-RPC address."
-)
+    "--rpc", metavar="URL", multiple=True, default=(DEFAULT_RPC,), show_default=True, envvar="DAISEE_RPC", show_envvar=True,
+    callback=_urls,
+    help="A node's JSON-RPC address. Of several, with commas between them or one option each, the first healthy one is asked.",
+)  # fmt: skip
 @click.option(
     "--exchange", type=ACCOUNT, envvar="DAISEE_EXCHANGE", show_envvar=True, help="The exchange's address, as the demo prints it."
 )
@@ -39,12 +44,9 @@ def _keystore() -> Path:
     "--deployment", type=click.Path(path_type=Path, dir_okay=False), envvar="DAISEE_DEPLOYMENT", show_envvar=True,
     help=f"The file that says where the contracts are; {DEPLOYMENT} of this folder, if nothing is said.",
 )  # fmt: skip
-@click.option(
-    "--keystore", type=click.Path(path_type=Path, file_okay=False), envvar="DAISEE_KEYSTORE", show_envvar=True,
-    default=_keystore, show_default="~/.local/share/daisee/keystore", help="The folder of the key files.",
-)  # fmt: skip
+@keystore_option
 @click.pass_context
-def ledger(ctx: click.Context, rpc: str, exchange: Address | None, deployment: Path | None, keystore: Path) -> None:
+def ledger(ctx: click.Context, rpc: tuple[str, ...], exchange: Address | None, deployment: Path | None, keystore: Path) -> None:
     """The coin and the exchange of a community, and the accounts that use them."""
     ctx.obj = Book(Where(rpc, exchange, deployment, keystore))
 

@@ -11,9 +11,11 @@ from eth_typing import HexStr
 from web3 import Web3
 from web3.types import TxParams, Wei
 
+from daisee.cli.keys import password_from
 from daisee.cli.ledger.amounts import ACCOUNT, GAS_MONEY
-from daisee.cli.ledger.book import Book, json_option, say, say_table
-from daisee.cli.ledger.hand import Hand, must, password_from, signs
+from daisee.cli.ledger.book import Book
+from daisee.cli.ledger.hand import Hand, must, signs
+from daisee.cli.saying import json_option, say, say_table
 from daisee.errors import ChainError, KeystoreError, UsageError
 from daisee.files import write_whole
 from daisee.keystore import encrypted, read_bare_key, read_key_file

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
+from daisee.chain.url import is_url, shown
 from daisee.errors import UsageError
 from daisee.ledger.addresses import read_address
 from daisee.units import BASE_UNITS_PER_COIN, JOULES_PER_KWH, JOULES_PER_WH, Address, Coins, Joules, base_units
@@ -129,6 +130,19 @@ class AccountType(Written):
             self.fail(str(error), param, ctx)
 
 
+class NodeUrlType(Written):
+    """Where a node's JSON-RPC is."""
+
+    name = "URL"
+
+    def read(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Read an address of HTTP. What it may have of a password is not shown."""
+        if not is_url(text):
+            why = "is no node's address; write it like http://192.168.1.20:8545 (in a password, / is %2F and @ is %40)"
+            self.unfit(shown(text), why, param, ctx)
+        return text
+
+
 class TimeType(Written):
     """A moment, as Unix seconds."""
 
@@ -172,4 +186,5 @@ class DrawType(Written):
 
 
 ACCOUNT, ENERGY, COINS, PRICE = AccountType(), EnergyType(), MoneyType(), MoneyType(per_kwh=True)
+NODE_URL = NodeUrlType()
 GAS_MONEY, TIME, CHARGE, DRAW = GasMoneyType(), TimeType(), ChargeType(), DrawType()

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 from web3 import Web3
 from web3.exceptions import Web3Exception
 
-from daisee.chain.client import web3_on
+from daisee.chain.client import ChainClient, web3_on
+from daisee.chain.failover import FailoverChain
 from daisee.chain.remote import RemoteChain
+from daisee.chain.url import shown
 from daisee.cli.ledger.amounts import Money
 from daisee.errors import ChainError, DaiseeError, UsageError
 from daisee.keystore import Keystore
@@ -31,17 +28,28 @@ log = logging.getLogger(__name__)
 
 DEPLOYMENT = Path("deployment.json")
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON: joules and base units, as integers.")
-
 
 @dataclass(frozen=True, slots=True)
 class Where:
     """What was said of where to look."""
 
-    rpc: str
+    rpc: tuple[str, ...] = field(repr=False)
+    """Addresses of nodes, the preferred one first; there may be credentials in them."""
     exchange: Address | None
     deployment: Path | None
     keystore: Path
+
+    @property
+    def nodes(self) -> str:
+        """Name the nodes, for people."""
+        return ", ".join(map(shown, self.rpc))
+
+    @property
+    def deployment_file(self) -> Path | None:
+        """Answer which file says where the contracts are; None where --exchange says it, or nothing does."""
+        if self.exchange is not None or (self.deployment is None and not DEPLOYMENT.exists()):
+            return None
+        return self.deployment or DEPLOYMENT
 
 
 class Book:
@@ -52,9 +60,13 @@ class Book:
         self.keystore = Keystore(where.keystore)
 
     @cached_property
-    def chain(self) -> RemoteChain:
-        """Answer the node."""
-        return RemoteChain(self.where.rpc)
+    def chain(self) -> ChainClient:
+        """Answer the node; of several, the first that is healthy, on the chain of deployment.json where there is one."""
+        if len(self.where.rpc) == 1:
+            return RemoteChain(self.where.rpc[0])
+        path = self.where.deployment_file
+        told = DeploymentRecord.read(path) if path else None
+        return FailoverChain(self.where.rpc, *((told.chain_id, told.genesis) if told else ()))
 
     @cached_property
     def web3(self) -> Web3:
@@ -62,9 +74,11 @@ class Book:
         web3 = web3_on(self.chain)
         try:
             behind = _behind(web3)
+        except ChainError:
+            raise  # of several nodes, it says what is wrong with each
         except (Web3Exception, OSError) as error:
             log.debug("%s", error)
-            raise ChainError(f"no chain answers at {self.where.rpc}; is it running? (--rpc URL says where)") from error
+            raise ChainError(f"no chain answers at {self.where.nodes}; is it running? (--rpc URL says where)") from error
         if behind:
             click.echo(f"daisee: the node is still catching up ({behind}); what it says is of the past", err=True)
         return web3
@@ -78,16 +92,14 @@ class Book:
     @cached_property
     def record(self) -> DeploymentRecord | None:
         """Answer where a `deployment.json` says that the contracts are; None where --exchange says it, or nothing does."""
-        if self.where.exchange is not None:
+        path = self.where.deployment_file
+        if path is None:
             return None
-        if self.where.deployment is None and not DEPLOYMENT.exists():
-            return None
-        path = self.where.deployment or DEPLOYMENT
         record = DeploymentRecord.read(path)
         found = (self.web3.eth.chain_id, genesis_of(self.web3))
         if found != (record.chain_id, record.genesis):
             raise UsageError(
-                f"{self.where.rpc} is on another chain (id {found[0]}, genesis {found[1][:10]}...) than {path} says "
+                f"{self.where.nodes} is on another chain (id {found[0]}, genesis {found[1][:10]}...) than {path} says "
                 f"(id {record.chain_id}, genesis {record.genesis[:10]}...); name the right node with --rpc"
             )
         return record
@@ -137,11 +149,13 @@ class Book:
         """Refuse an address without code."""
         try:
             code = self.web3.eth.get_code(Web3.to_checksum_address(address))
+        except ChainError:
+            raise
         except (Web3Exception, OSError) as error:
-            raise ChainError(f"{self.where.rpc} does not answer: {error}") from error
+            raise ChainError(f"{self.where.nodes} does not answer: {error}") from error
         if not code:
             raise UsageError(
-                f"there is no contract at {address} on the chain of {self.where.rpc}; compare the address and the chain"
+                f"there is no contract at {address} on the chain of {self.where.nodes}; compare the address and the chain"
             )
 
     def base_units(self, money: Money) -> Coins:
@@ -157,30 +171,6 @@ class Book:
     def head_age_s(self) -> float:
         """Answer how old the newest block is."""
         return time.time() - int(self.web3.eth.get_block("latest")["timestamp"])
-
-
-def say(as_json: bool, told: Any, text: str) -> None:
-    """Say it to a program or to a person."""
-    click.echo(json.dumps(told, default=str) if as_json else text)
-
-
-def say_table(as_json: bool, told: Any, columns: Sequence[str], rows: Sequence[Sequence[str]], nothing: str) -> None:
-    """Say a list to a program or to a person. No row is cut, however narrow the terminal: addresses are there to be copied."""
-    if as_json:
-        click.echo(json.dumps(told, default=str))
-        return
-    if not rows:
-        click.echo(nothing)
-        return
-    cells = list(zip(columns, *rows, strict=True))
-    widths = [max(map(len, column)) for column in cells[:-1]] + [max(len(word) for text in cells[-1] for word in text.split())]
-    table = Table()
-    for place, (column, width) in enumerate(zip(columns, widths, strict=True)):
-        table.add_column(column, min_width=width, no_wrap=place < len(columns) - 1)
-    for row in rows:
-        table.add_row(*row)
-    borders = 3 * len(columns) + 1
-    Console(width=max(Console().width, sum(widths) + borders)).print(table)
 
 
 def _behind(web3: Web3) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from daisee.cli.ledger.amounts import ACCOUNT, COINS, Money
-from daisee.cli.ledger.book import Book, json_option, say
+from daisee.cli.ledger.book import Book
 from daisee.cli.ledger.hand import Hand, signs
+from daisee.cli.saying import json_option, say
 from daisee.ledger.coin import UNLIMITED
 from daisee.units import Address, Coins
 

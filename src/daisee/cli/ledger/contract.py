@@ -13,8 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from daisee.cli.ledger.amounts import ACCOUNT, GAS_MONEY
-from daisee.cli.ledger.book import Book, json_option, say
+from daisee.cli.ledger.book import Book
 from daisee.cli.ledger.hand import Hand, must, signs
+from daisee.cli.saying import json_option, say
 from daisee.ledger.anycontract import AnyContract, read_abi
 from daisee.ledger.transactions import Call
 from daisee.units import Address

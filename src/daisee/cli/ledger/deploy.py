@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from daisee.cli.ledger.amounts import ACCOUNT, COINS, Money
-from daisee.cli.ledger.book import DEPLOYMENT, say
+from daisee.cli.ledger.book import DEPLOYMENT
 from daisee.cli.ledger.hand import Hand, must, signs
+from daisee.cli.saying import say
 from daisee.errors import UsageError
 from daisee.ledger.deploy import DEFAULT_ADMIN_DELAY_S, DEFAULT_SKEW_S, DeploymentRecord, constructor, deploy
 from daisee.units import Address

@@ -13,9 +13,10 @@ from typing import Any
 import click
 
 from daisee.cli.ledger.amounts import ACCOUNT, ENERGY
-from daisee.cli.ledger.book import Book, in_kwh, json_option, say, say_table
+from daisee.cli.ledger.book import Book, in_kwh
 from daisee.cli.ledger.hand import Hand, signs
 from daisee.cli.ledger.trade import buy, offer, order_group, quote, report, withdraw
+from daisee.cli.saying import json_option, say, say_table
 from daisee.ledger.coin import UNLIMITED
 from daisee.ledger.events import LedgerEvent
 from daisee.ledger.exchange import ALL_SURPLUS, NO_END_S, CreditBooks

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -17,9 +15,11 @@ from eth_utils.address import to_checksum_address
 from web3.exceptions import Web3Exception
 from web3.types import TxParams, Wei
 
+from daisee.cli.keys import password_file_option, password_from
 from daisee.cli.ledger.advice import advice_on
 from daisee.cli.ledger.amounts import ACCOUNT
-from daisee.cli.ledger.book import Book, json_option, say
+from daisee.cli.ledger.book import Book
+from daisee.cli.saying import json_option, say
 from daisee.errors import LedgerError, TransactionLost, TransactionReverted, UsageError
 from daisee.ledger.deploy import genesis_of
 from daisee.ledger.events import LedgerEvent, decode_logs
@@ -32,28 +32,6 @@ from daisee.units import Address
 PATIENCE_S = 12.0
 STALLED_S = 120.0
 """A chain whose newest block is older than this while something waits does not go on."""
-
-
-def password_from(file: Path | None, account: str, *, twice: bool = False) -> str:
-    """Answer a password: of a file's first line, else of DAISEE_PASSWORD, else asked for; it is never an argument."""
-    if file is not None:
-        try:
-            return file.read_text("utf-8").partition("\n")[0].rstrip("\r")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"the password file {file} cannot be read: {getattr(error, 'strerror', error)}") from error
-    if "DAISEE_PASSWORD" in os.environ:
-        return os.environ["DAISEE_PASSWORD"]
-    if not sys.stdin.isatty():
-        raise UsageError("no password: name a file with --password-file, or set DAISEE_PASSWORD, where nobody can be asked")
-    asked = click.prompt(
-        f"Password of {account}",
-        hide_input=True,
-        confirmation_prompt=twice,
-        default=None if twice else "",
-        show_default=False,
-        err=True,
-    )
-    return str(asked)
 
 
 @dataclass
@@ -171,10 +149,7 @@ def signs(command: Callable[..., Any]) -> Callable[..., Any]:
         "--as", "named", type=ACCOUNT, envvar="DAISEE_ACCOUNT", show_envvar=True,
         help="The account that signs; the keystore's only one if there is no other.",
     )  # fmt: skip
-    @click.option(
-        "--password-file", type=click.Path(path_type=Path, dir_okay=False),
-        help="A file whose first line is the password; else DAISEE_PASSWORD, else it is asked for.",
-    )  # fmt: skip
+    @password_file_option
     @click.option(
         "--confirmations", default=1, show_default=True, type=click.IntRange(1, 60),
         help="Wait for so many blocks, its own the first.",

@@ -9,8 +9,9 @@ import click
 
 from daisee.cli.ledger.advice import advice_on
 from daisee.cli.ledger.amounts import ACCOUNT, CHARGE, DRAW, ENERGY, PRICE, TIME, Money
-from daisee.cli.ledger.book import Book, in_kwh, json_option, say
+from daisee.cli.ledger.book import Book, in_kwh
 from daisee.cli.ledger.hand import Hand, signs
+from daisee.cli.saying import json_option, say
 from daisee.errors import TransactionReverted, UsageError
 from daisee.ledger.exchange import (
     ALL_SURPLUS,

@@ -14,11 +14,11 @@ from eth_typing import Address as CanonicalAddress
 from eth_utils.crypto import keccak
 
 from daisee import __version__
-from daisee.chain import calls, questions
-from daisee.chain.answers import block_json, data, log_json, quantity, receipt_json, transaction_json, word
-from daisee.chain.blocks import Blocks, Sealed
-from daisee.chain.machine import SERVER_ERROR
-from daisee.chain.pool import LEAST_GAS_PRICE
+from daisee.chain.embedded import calls, questions
+from daisee.chain.embedded.answers import block_json, data, log_json, quantity, receipt_json, transaction_json, word
+from daisee.chain.embedded.blocks import Blocks, Sealed
+from daisee.chain.embedded.machine import SERVER_ERROR
+from daisee.chain.embedded.pool import LEAST_GAS_PRICE
 from daisee.errors import ChainError
 
 NO_SUCH_METHOD = -32601

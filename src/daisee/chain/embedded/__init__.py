@@ -6,9 +6,9 @@ from typing import Any
 
 from web3.providers.base import BaseProvider
 
-from daisee.chain.blocks import Blocks
-from daisee.chain.provider import RpcProvider
-from daisee.chain.rpc import answer
+from daisee.chain.embedded.blocks import Blocks
+from daisee.chain.embedded.provider import RpcProvider
+from daisee.chain.embedded.rpc import answer
 
 
 class EmbeddedChain(Blocks):

@@ -23,10 +23,10 @@ from eth.exceptions import (
 from eth_typing import Address as CanonicalAddress
 from eth_utils.crypto import keccak
 
-from daisee.chain import questions
-from daisee.chain.answers import data, quantity
-from daisee.chain.blocks import Blocks
-from daisee.chain.machine import (
+from daisee.chain.embedded import questions
+from daisee.chain.embedded.answers import data, quantity
+from daisee.chain.embedded.blocks import Blocks
+from daisee.chain.embedded.machine import (
     CALL_TIMEOUT_S,
     SERVER_ERROR,
     Call,

@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from daisee.chain.answers import data
-from daisee.chain.blocks import Blocks, Sealed
-from daisee.chain.machine import SERVER_ERROR, Call
+from daisee.chain.embedded.answers import data
+from daisee.chain.embedded.blocks import Blocks, Sealed
+from daisee.chain.embedded.machine import SERVER_ERROR, Call
 from daisee.errors import ChainError
 
 INVALID_PARAMS = -32602

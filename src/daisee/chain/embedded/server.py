@@ -25,18 +25,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from daisee.chain.client import ChainClient
-from daisee.chain.provider import INTERNAL_ERROR, refusal, respond
-from daisee.chain.questions import INVALID_PARAMS
+from daisee.chain.embedded.provider import INTERNAL_ERROR, refusal, respond
+from daisee.chain.embedded.questions import INVALID_PARAMS
+from daisee.chain.shallow import parse
 
 log = logging.getLogger(__name__)
 
 MOST_BYTES = 1_000_000
 MOST_CALLS = 100
-MOST_NESTED = 32
-"""How deep lists and objects may nest; a batch of calls with an access list comes to six."""
-NESTING = re.compile(rb'"(?:[^"\\]+|\\.?)*+(?:"|\Z)|[\[{\]}]', re.DOTALL)
-"""A string, which may be cut short, or a bracket outside of strings. It never looks at a byte twice, however odd the body."""
-
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
 
@@ -107,7 +103,7 @@ async def _read(request: Request) -> bytes | None:
 def _answer(chain: ChainClient, body: bytes) -> Response:
     """Answer a body: one call, or a batch of them."""
     try:
-        asked = _parse(body)
+        asked = parse(body)
     except ValueError:
         return _written(refusal(None, PARSE_ERROR, "this is no JSON"))
     if not isinstance(asked, list):
@@ -142,23 +138,6 @@ def _is_id(value: Any) -> bool:
     if isinstance(value, float):
         return math.isfinite(value)
     return value is None or (isinstance(value, str | int) and not isinstance(value, bool))
-
-
-def _parse(body: bytes) -> Any:
-    """Read JSON, but none nested so deep that reading it overruns the stack: py-evm has lifted Python's guard against that."""
-    depth = 0
-    for mark in NESTING.finditer(body):
-        if mark[0] in b"[{":
-            depth += 1
-            if depth > MOST_NESTED:
-                raise ValueError("nested too deep")
-        elif mark[0] in b"]}":
-            depth -= 1
-    return json.loads(body, parse_constant=_no_number)
-
-
-def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
 
 
 def _written(told: Any, status: int = 200) -> Response:

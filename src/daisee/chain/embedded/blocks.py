@@ -22,8 +22,8 @@ from eth_typing import Address as CanonicalAddress
 from eth_utils.address import to_canonical_address
 from eth_utils.exceptions import ValidationError
 
-from daisee.chain.machine import SERVER_ERROR, EmbeddedVM
-from daisee.chain.pool import Pool, Transaction
+from daisee.chain.embedded.machine import SERVER_ERROR, EmbeddedVM
+from daisee.chain.embedded.pool import Pool, Transaction
 from daisee.errors import ChainError
 from daisee.units import Address
 

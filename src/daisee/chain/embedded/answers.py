@@ -12,9 +12,9 @@ from typing import Any
 import rlp  # type: ignore[import-untyped]  # it has no stubs
 from eth.abc import LogAPI, ReceiptAPI
 
-from daisee.chain.blocks import Sealed
-from daisee.chain.machine import contract_address
-from daisee.chain.pool import Transaction
+from daisee.chain.embedded.blocks import Sealed
+from daisee.chain.embedded.machine import contract_address
+from daisee.chain.embedded.pool import Transaction
 
 TYPE_OF_ACCESS_LIST = 1
 

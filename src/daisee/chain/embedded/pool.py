@@ -18,7 +18,7 @@ from eth_typing import Address as CanonicalAddress
 from eth_utils.exceptions import ValidationError
 from rlp.exceptions import RLPException  # type: ignore[import-untyped]  # it has no stubs
 
-from daisee.chain.machine import SERVER_ERROR
+from daisee.chain.embedded.machine import SERVER_ERROR
 from daisee.errors import ChainError
 
 LEAST_GAS_PRICE = 1
