@@ -32,7 +32,8 @@ SERVER_ERROR = -32000
 
 
 CALL_TIMEOUT_S = 2.0
-"""The most that a question may take of the machine; ours take hundredths. A block's transactions take what they take."""
+"""The most processor time that a question may take, so that a busy machine refuses nothing; ours take hundredths. A block's
+transactions take what they take."""
 LOOPING = (0x56, 0x57, 0xF0, 0xF1, 0xF2, 0xF4, 0xF5, 0xFA)
 """Jumps, calls and creations: without them, code ends soon."""
 
@@ -50,8 +51,8 @@ _ends_at: ContextVar[float] = ContextVar("ends_at", default=math.inf)
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Let what is executed in here take so long and no longer: a ChainError, in geth's words."""
-    token = _ends_at.set(time.monotonic() + seconds)
+    """Let what is executed in here take so much of the processor and no more: a ChainError, in geth's words."""
+    token = _ends_at.set(time.thread_time() + seconds)
     try:
         yield
     finally:
@@ -61,7 +62,7 @@ def within(seconds: float) -> Iterator[None]:
 def _timed(opcode: Callable[..., None]) -> Callable[..., None]:
     @wraps(opcode)
     def run(computation: ComputationAPI) -> None:
-        if time.monotonic() > _ends_at.get():
+        if time.thread_time() > _ends_at.get():
             raise ChainError(f"execution aborted (timeout = {CALL_TIMEOUT_S:g}s)", SERVER_ERROR)
         opcode(computation=computation)
 
