@@ -27,7 +27,7 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-chain venv build need lint format lock bench-gas fuzz-contracts mutate-contracts cover-contracts docs picture \
+.PHONY: help demo test test-chain venv build need lint format lock try-monitor bench-gas bench-monitor fuzz-sensors fuzz-contracts mutate-contracts cover-contracts docs picture \
 	wheel clean anew
 
 help: ## Say what can be made
@@ -61,14 +61,25 @@ format: venv ## Put the Python code into shape
 	@$(VENV)/bin/ruff check --fix
 	@$(VENV)/bin/ruff format
 
+# tailer is out as a source archive only; dsmr-parser wants it for a client that reads log files, which we do not use.
 lock: ## Pin every dependency anew, with hashes and without addresses; make lock ARGS=--upgrade takes newer ones
 	@'$(PYTHON)' -m venv build/lock
 	@build/lock/bin/python -m pip --disable-pip-version-check install --quiet '$(LOCK_WITH)'
-	@build/lock/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	@echo tailer >build/lock/excludes
+	@build/lock/bin/uv pip compile pyproject.toml --group dev --excludes build/lock/excludes --universal --python-version 3.11 --generate-hashes \
 		--no-build --no-config --custom-compile-command 'make lock' --quiet --output-file requirements.lock $(ARGS)
+
+try-monitor: build need ## A device of every kind, simulated, heard by one home, with a real Mosquitto and PostgreSQL
+	@PYTHONPATH=. $(VENV)/bin/python tools/try_monitor.py
+
+bench-monitor: build need ## Measure the monitor beside the way of 2017; writes build/bench/monitor.json
+	@$(VENV)/bin/python -m benchmarks.monitor
 
 bench-gas: build ## Measure what the contracts cost, beside others; writes build/bench/gas.json
 	@$(VENV)/bin/python -m benchmarks.gas
+
+fuzz-sensors: build ## Feed every decoder of bytes whatever a fuzzer can think of; ARGS="--seconds 300 --only p1"
+	@$(VENV)/bin/python -m tests.monitor.fuzz_sensors $(ARGS)
 
 fuzz-contracts: build ## Let ten accounts do a million things to the contracts; ARGS="--calls 5000 --seed 7"
 	@$(VENV)/bin/python -m tests.contracts.fuzz $(ARGS)
@@ -98,7 +109,7 @@ $(INSTALLED): requirements.lock
 	@sh tools/python.sh '$(PYTHON)'
 	@echo 'Setting up Python in $(VENV) (a few minutes the first time) ...'
 	@'$(PYTHON)' -m venv --clear $(VENV)
-	@$(PIP) install --quiet --require-hashes --only-binary :all: --requirement requirements.lock
+	@$(PIP) install --quiet --no-deps --require-hashes --only-binary :all: --requirement requirements.lock
 	@touch $@
 
 $(BUILT): $(INSTALLED) $(BUILD_INPUTS)

@@ -19,6 +19,7 @@ from eth_utils.address import to_canonical_address
 from eth_utils.crypto import keccak
 from tests.chain import geth
 from tests.faults import lan
+from tests.monitor import mosquitto, postgres
 from web3 import Web3
 
 import need
@@ -63,6 +64,26 @@ def chromium_path() -> str:
 def geth_path() -> str:
     """Answer where this machine's geth is; for tests marked `geth`, which run only where there is one."""
     return _path_of("geth")
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """Run a PostgreSQL for all tests of a session that are marked `postgresql`; answer its address."""
+    with postgres.cluster(_path_of("postgresql")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def mosquitto_path() -> str:
+    """Answer where this machine's Mosquitto is; for tests marked `mosquitto`."""
+    return _path_of("mosquitto")
+
+
+@pytest.fixture(scope="session")
+def mosquitto_broker(mosquitto_path: str) -> Iterator[mosquitto.Broker]:
+    """Run a Mosquitto for all tests of a session that are marked `mosquitto`."""
+    with mosquitto.broker(mosquitto_path) as broker:
+        yield broker
 
 
 def _path_of(marker: str) -> str:

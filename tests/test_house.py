@@ -16,6 +16,8 @@ from pathlib import Path
 import click
 import pytest
 
+from daisee.monitor.sensors import kinds
+
 HOUSE = Path(__file__).resolve().parent.parent
 SOURCE = HOUSE / "src" / "daisee"
 MODULES = sorted(SOURCE.rglob("*.py"))
@@ -223,6 +225,17 @@ def test_the_reference_of_the_commands_is_what_they_say_of_themselves() -> None:
     import reference
 
     assert reference.PAGE.read_text("utf-8") == reference.page(), "run `make docs` and commit what it writes"
+    assert reference.SETTINGS_PAGE.read_text("utf-8") == reference.settings_page(), "run `make docs` and commit what it writes"
+
+
+def test_every_kind_of_sensor_has_a_page_with_its_settings_its_example_and_its_simulator() -> None:
+    for name, kind in kinds().items():
+        page = (HOUSE / "docs" / "reference" / "sensors" / f"{name}.md").read_text("utf-8")
+        missing = [setting.name for setting in kind.settings if f"`{setting.name}`" not in page]
+        assert not missing, f"the page of {name} does not say these"
+        assert f'kind = "{name}"' in page
+        assert kind.simulate is None or f"daisee monitor simulate {name}" in page
+        assert "ources: " in page, f"the page of {name} does not say where its facts are from"
 
 
 def test_no_test_reaches_beyond_this_machine() -> None:

@@ -35,6 +35,12 @@ class Need:
     """What cannot be tested without it, as the end of a sentence."""
     module: str = ""
     """The Go module that it is built from, at its version; empty where a package has it."""
+    places: tuple[str, ...] = ()
+    """Folders beside those of PATH where it may be, as patterns from the root on."""
+    asked: str = "--version"
+    """What it answers and ends at once."""
+    code: int = 0
+    """The exit code with which it then ends."""
 
     @property
     def advice(self) -> str:
@@ -64,6 +70,22 @@ NEEDS = (
         purpose="so the ledger goes untested on a real chain",
         module=f"github.com/ethereum/go-ethereum/cmd/geth@v{geth.VERSION}",
     ),
+    Need(
+        marker="postgresql",
+        programs=("postgres",),
+        packages=("postgresql",),
+        purpose="so stores of many homes go untested",
+        places=("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin"),
+    ),
+    Need(
+        marker="mosquitto",
+        programs=("mosquitto",),
+        packages=("mosquitto",),
+        purpose="so MQTT goes untested",
+        places=("usr/sbin", "usr/local/sbin"),
+        asked="-h",
+        code=3,
+    ),
 )
 
 LEAST_GO = (1, 20)
@@ -85,19 +107,20 @@ def find(need: Need) -> str | None:
     """Answer the path of a program that starts, or None. Ubuntu's chromium-browser may be a mere pointer to a snap."""
     if need.module:
         return geth.find()
+    places = [place for pattern in need.places for place in sorted(map(str, Path("/").glob(pattern)), reverse=True)]
     for name in need.programs:
-        path = shutil.which(name)
-        if path and _starts(path):
+        path = shutil.which(name) or shutil.which(name, path=os.pathsep.join(places))
+        if path and _starts(path, need):
             return path
     return None
 
 
-def _starts(path: str) -> bool:
+def _starts(path: str, need: Need) -> bool:
     try:
-        asked = subprocess.run([path, "--version"], capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
+        asked = subprocess.run([path, need.asked], capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return asked.returncode == 0
+    return asked.returncode == need.code
 
 
 def _lacking(missing: list[Need]) -> list[str]:

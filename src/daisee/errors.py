@@ -13,6 +13,7 @@
     ├── ChainError (ConnectionError, retryable)   no answer, or no sense, from the chain client
     ├── RelayError (OSError)              the board did not do what it was told
     │   └── InterlockViolation            two sources of one load would be closed at once
+    ├── SensorError (OSError, retryable)  a device does not answer, or not as it should
     ├── StoreError (OSError)              a store could not be written
     └── LawBroken (AssertionError)        the books do not add up; exit 1
 
@@ -125,10 +126,21 @@ class InterlockViolation(RelayError):
         super().__init__(f"group {group}: channels {channels} are closed together; open all but one by hand, then restart")
 
 
+class SensorError(DaiseeError, OSError):
+    """A device that measures does not answer, or answers what it should not; its message says what to look at."""
+
+    retryable = True
+
+
 class StoreError(DaiseeError, OSError):
     """A store could not be read or written; what was not written stays in memory."""
 
     retryable = True
+
+    def __init__(self, message: str, *, damaged: bool = False) -> None:
+        self.damaged = damaged
+        """Whether the file itself is no longer whole."""
+        super().__init__(message)
 
 
 class LawBroken(DaiseeError, AssertionError):

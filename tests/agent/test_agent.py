@@ -12,13 +12,14 @@ from daisee.ledger.exchange import Interval
 from daisee.ledger.home import HomeLedger
 from daisee.model.attribution import Kind
 from daisee.model.decision import Policy
+from daisee.model.home import Role
 from daisee.model.readings import Reading
 from daisee.model.source import OWN, Source, from_neighbour
-from daisee.monitor.collector import Collector
+from daisee.monitor.collector import PolledCollector
 from daisee.monitor.store import MemoryStore, total
 from daisee.relay.board import VirtualBoard
 from daisee.relay.group import SourceGroup
-from daisee.units import Joules, Watts, base_units, joules_from_kwh
+from daisee.units import Joules, base_units, joules_from_kwh
 
 PRICE = base_units("0.20")
 POLICY = Policy(kind=Kind.ISLANDED, has_grid=False, buys_up_to_per_kwh=base_units("0.30"))
@@ -37,8 +38,8 @@ class Meter:
         return [
             Reading(
                 at_s=self.world.now_s,
-                consumption_w=Watts(self.consumption_w),
-                production_w=Watts(0.0),
+                part="load",
+                power_w=self.consumption_w,
                 mean_over_s=60.0,
                 state_of_charge=self.state_of_charge,
             )
@@ -62,7 +63,7 @@ class House:
         wiring = {OWN: 0, self.from_b: 1}
         self.relay = SourceGroup("A", self.board, wiring, OWN, 300, self.world.now_s)
         ledger = HomeLedger(self.world.web3, self.world.exchange, self.a, [self.b.address])
-        collector = Collector(self.meter, self.store)
+        collector = PolledCollector(self.meter, {"load": Role.LOAD}, self.store)
         return Agent("A", POLICY, collector, self.store, self.relay, ledger, lambda: self.world.now_s, 900)
 
     def minute(self, seal: bool = True) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from daisee.config import REQUIRED
 from daisee.demo.data import GapCounts, Measured, Rows, load
 from daisee.demo.plan import wired_to
-from daisee.demo.settings import REQUIRED, SECTIONS, STREET, reference
+from daisee.demo.settings import SECTIONS, STREET, reference
 from daisee.demo.street import COMMUNITY_STREET, HomePlan, Street, derive, describe, load_street
 from daisee.errors import ConfigurationError
 from daisee.model.attribution import Kind

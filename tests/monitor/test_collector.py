@@ -1,17 +1,22 @@
 """From readings to slots, with sensors of two makes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from daisee.model.readings import Reading
-from daisee.monitor.collector import Collector
-from daisee.monitor.sensors.replay import ReplaySensor
-from daisee.monitor.store import MemoryStore, total
-from daisee.units import Watts
+from daisee.model.home import Role
+from daisee.model.readings import Quality, Reading
+from daisee.monitor.collector import Collector, PolledCollector
+from daisee.monitor.sensors.replay import PARTS, ReplaySensor
+from daisee.monitor.sqlstore import SqlStore
+from daisee.monitor.store import MemoryStore, Meter, total
+from daisee.units import Joules
 
 T0 = 1_748_736_000
+LOAD = {"load": Role.LOAD}
 
 
 @dataclass(frozen=True)
@@ -45,11 +50,11 @@ def test_a_replayed_row_is_answered_once_its_step_has_ended() -> None:
     clock.now_s = T0 + 59
     assert sensor.read() == []
     clock.now_s = T0 + 60
-    assert [reading.at_s for reading in sensor.read()] == [T0 + 60]
+    assert [reading.at_s for reading in sensor.read() if reading.part == "load"] == [T0 + 60]
     assert sensor.read() == []
     assert not sensor.ended
     clock.now_s = T0 + 500
-    assert [reading.at_s for reading in sensor.read()] == [T0 + 120]
+    assert [reading.at_s for reading in sensor.read() if reading.part == "load"] == [T0 + 120]
     assert sensor.ended
 
 
@@ -57,7 +62,7 @@ def test_replayed_rows_are_their_energy_and_a_gap_is_none() -> None:
     clock = Clock()
     store = MemoryStore()
     rows = [Row(T0 + 60 * minute, 60.5, 30.0) for minute in range(60) if minute not in (10, 11, 12, 40)]
-    collector = Collector(ReplaySensor(rows, 60, clock), store)
+    collector = PolledCollector(ReplaySensor(rows, 60, clock), PARTS, store)
     clock.now_s = T0 + 3600
     collector.collect()
     whole = total(store.slots())
@@ -69,7 +74,7 @@ def test_replayed_rows_are_their_energy_and_a_gap_is_none() -> None:
 def test_an_hour_in_one_row_fills_four_slots() -> None:
     clock = Clock()
     store = MemoryStore()
-    collector = Collector(ReplaySensor([Row(T0, 1000)], 3600, clock), store)
+    collector = PolledCollector(ReplaySensor([Row(T0, 1000)], 3600, clock), PARTS, store)
     clock.now_s = T0 + 3600
     assert len(collector.collect()) == 4
     assert [slot.consumed_j for slot in store.slots()] == [900_000] * 4
@@ -78,10 +83,10 @@ def test_an_hour_in_one_row_fills_four_slots() -> None:
 
 def test_powers_of_the_moment_are_joined_and_the_newest_is_live() -> None:
     def at(second: float, power_w: float) -> Reading:
-        return Reading(at_s=T0 + second, consumption_w=Watts(power_w), production_w=Watts(0.0))
+        return Reading(at_s=T0 + second, part="load", power_w=power_w)
 
     store = MemoryStore()
-    collector = Collector(ScriptedSensor([at(0, 100), at(8, 100)], [at(4, 9_999), at(16, 300)]), store, max_gap_s=60)
+    collector = PolledCollector(ScriptedSensor([at(0, 100), at(8, 100)], [at(4, 9_999), at(16, 300)]), LOAD, store, max_gap_s=60)
     collector.collect()
     collector.collect()
     assert total(store.slots()).consumed_j == 800 + 1600
@@ -89,12 +94,12 @@ def test_powers_of_the_moment_are_joined_and_the_newest_is_live() -> None:
     assert latest is not None
     assert latest.at_s == T0 + 16
     assert collector.out_of_order == 1
-    assert len(store.readings) == 4, "what came too late is kept, though it is no energy"
+    assert len(list(store.readings("load", T0, T0 + 100))) == 4, "what came too late is kept, though it is no energy yet"
 
 
 def test_a_silent_sensor_is_no_energy() -> None:
     store = MemoryStore()
-    assert Collector(ScriptedSensor(), store).collect() == []
+    assert PolledCollector(ScriptedSensor(), LOAD, store).collect() == []
     assert store.slots() == []
 
 
@@ -103,7 +108,150 @@ def test_a_day_of_any_step_adds_up_to_the_joule(step_s: int) -> None:
     clock = Clock()
     store = MemoryStore()
     rows = [Row(at_s, 100 + at_s % 977) for at_s in range(T0, T0 + 86_400 // step_s * step_s, step_s)]
-    collector = Collector(ReplaySensor(rows, step_s, clock), store)
+    collector = PolledCollector(ReplaySensor(rows, step_s, clock), PARTS, store)
     clock.now_s = T0 + 86_400
     collector.collect()
     assert total(store.slots()).consumed_j == sum(int(row.consumption_w) * step_s for row in rows)
+
+
+# -------------------------------------------------------------------------------------------------- a home of several meters
+
+SOLAR = [Meter("meter", Role.GRID), Meter("roof", Role.PRODUCTION), Meter("fridge", Role.SUB_LOAD)]
+
+
+def seen(second: float, power_w: float | None = None, **more: Any) -> Reading:
+    return Reading(at_s=T0 + second, power_w=power_w, **more)
+
+
+def live(collector: Collector, until_s: int, from_s: int = 0) -> None:
+    """Live through a while: -500 W at the grid, 1500 W from the roof; the roof speaks half a second later."""
+    for second in range(from_s, until_s, 10):
+        collector.take("meter", [seen(second, -500.0)])
+        collector.take("roof", [seen(second + 0.5, 1_500.0)])
+        collector.take("fridge", [seen(second, 80.0)])
+
+
+def test_a_home_of_several_meters_is_never_counted_twice() -> None:
+    store = MemoryStore()
+    collector = Collector(store, SOLAR)
+    live(collector, 3_700)
+    slots = store.slots(T0 + 900, T0 + 3_600)
+    assert [slot.consumed_j for slot in slots] == [900_000] * 3
+    assert [(slot.produced_j, slot.exported_j, slot.imported_j) for slot in slots] == [(1_350_000, 450_000, 0)] * 3
+    assert [round(slot.covered_s) for slot in slots] == [900] * 3
+    assert [(slot.forward_j, slot.reverse_j) for slot in store.meter_slots("meter", T0 + 900, T0 + 1_800)] == [(0, 450_000)]
+    latest = collector.latest
+    assert latest is not None
+    assert (latest.consumption_w, latest.production_w, latest.grid_power_w) == (1_000.0, 1_500.0, -500.0)
+    assert collector.whole_slots_until_s == T0 + 3_600
+
+
+def test_what_a_home_uses_now_is_not_known_while_a_meter_is_silent() -> None:
+    collector = Collector(MemoryStore(), SOLAR)
+    live(collector, 100)
+    collector.take("meter", [seen(300, -500.0)])
+    latest = collector.latest
+    assert latest is not None
+    assert (latest.consumption_w, latest.production_w, latest.grid_power_w) == (None, None, -500.0)
+
+
+@pytest.mark.parametrize(
+    ("reading", "why"),
+    [
+        (seen(1, float("nan")), "is none"),
+        (seen(1, float("inf")), "is none"),
+        (seen(1, 2e6), "more than any home"),
+        (seen(1, -2e6), "more than any home"),
+        (seen(1, forward_j=Joules(-1)), "below zero"),
+        (seen(1, forward_j=Joules(2**60)), "beyond all measure"),
+        (seen(1, state_of_charge=1.2), "state of charge"),
+        (seen(1, 5.0, mean_over_s=0.0), "mean over"),
+        (seen(-T0 + 5, 5.0), "older than"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_told_once(reading: Reading, why: str, caplog: pytest.LogCaptureFixture) -> None:
+    store = MemoryStore()
+    collector = Collector(store, SOLAR)
+    assert collector.take("meter", [reading, reading]) == []
+    assert collector.refused["meter"] == 2
+    assert caplog.text.count(why) == 1
+    assert store.newest_reading_s() is None
+
+
+def test_a_home_that_was_ended_goes_on_where_it_was(tmp_path: Path) -> None:
+    """The same readings, with the process ended in between at any moment, make the same books."""
+    whole = SqlStore(tmp_path / "whole.sqlite")
+    live(Collector(whole, SOLAR), 4_000)
+    whole.flush()
+    for cut in (890, 900, 1_234, 3_610):
+        path = tmp_path / f"{cut}.sqlite"
+        for from_s, until_s in ((0, cut // 10 * 10), (cut // 10 * 10, 4_000)):
+            store = SqlStore(path)
+            live(Collector(store, SOLAR), until_s, from_s)
+            store.close()
+        again = SqlStore(path)
+        assert [asdict(slot) for slot in again.slots()] == [asdict(slot) for slot in whole.slots()]
+        assert again.meter_slots("roof") == whole.meter_slots("roof")
+        again.close()
+    whole.close()
+
+
+def test_a_counter_goes_on_after_an_end_and_the_time_between_is_not_covered(tmp_path: Path) -> None:
+    store = SqlStore(tmp_path / "home.sqlite")
+    Collector(store, SOLAR[:1]).take("meter", [seen(0, forward_j=Joules(1_000)), seen(10, forward_j=Joules(3_000))])
+    store.close()
+    store = SqlStore(tmp_path / "home.sqlite")
+    Collector(store, SOLAR[:1]).take("meter", [seen(3_610, forward_j=Joules(363_000))])
+    whole = total(store.slots())
+    assert (whole.consumed_j, whole.covered_s) == (362_000, 10)
+    store.close()
+
+
+def test_what_comes_late_is_counted_in_when_the_store_is_settled() -> None:
+    ordered, late = MemoryStore(), MemoryStore()
+    readings = [seen(8 * step, 100.0 + step % 7) for step in range(400)]
+    Collector(ordered, SOLAR[:1]).take("meter", readings)
+    collector = Collector(late, SOLAR[:1])
+    collector.take("meter", readings[:50])
+    collector.take("meter", readings[120:])
+    collector.take("meter", reversed(readings[50:120]))
+    assert total(late.slots()).covered_s < total(ordered.slots()).covered_s
+    collector.settle()
+    assert [(slot.consumed_j, slot.covered_s) for slot in late.slots()] == [
+        (slot.consumed_j, slot.covered_s) for slot in ordered.slots()
+    ]
+    assert late.slots()[0].quality & Quality.FILLED
+    assert not late.slots()[-1].quality
+    collector.take("meter", [seen(3_200, 100.0)])
+    assert total(late.slots()).covered_s == 3_200, "and it goes on from there"
+
+
+def test_the_same_reading_twice_counts_once() -> None:
+    store = MemoryStore()
+    collector = Collector(store, SOLAR[:1])
+    for _ in range(2):
+        collector.take("meter", [seen(8 * step, 100.0) for step in range(10)])
+        collector.settle()
+    assert total(store.slots()).consumed_j == 7_200
+
+
+def test_what_is_older_than_readings_are_kept_for_is_refused() -> None:
+    collector = Collector(MemoryStore(), SOLAR[:1], keep_raw_s=3_600.0)
+    collector.take("meter", [seen(10_000, 1.0), seen(6_500, 1.0), seen(6_300, 1.0)])
+    assert collector.refused["meter"] == 1
+
+
+def test_a_start_after_an_outage_of_days_keeps_what_the_counter_told_of_it(tmp_path: Path) -> None:
+    meters = [Meter("meter", Role.GRID)]
+    store = SqlStore(tmp_path / "home.sqlite")
+    collector = Collector(store, meters)
+    collector.take("meter", [Reading(at_s=T0, power_w=100.0, forward_j=Joules(0))])
+    later = T0 + 3 * 86_400
+    collector.take("meter", [Reading(at_s=later + at, power_w=100.0, forward_j=Joules(30_000_000 + 100 * at)) for at in (0, 10)])
+    before = [asdict(slot) for slot in store.slots()]
+    assert total(store.slots()).imported_j == 30_001_000
+    store.close()
+    store = SqlStore(tmp_path / "home.sqlite")
+    Collector(store, meters)
+    assert [asdict(slot) for slot in store.slots()] == before
+    store.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ import pytest
 import need
 from daisee.chain import geth
 
-CHROMIUM, GETH = (next(each for each in need.NEEDS if each.marker == marker) for marker in ("chromium", "geth"))
+CHROMIUM, GETH, POSTGRESQL = (
+    next(each for each in need.NEEDS if each.marker == marker) for marker in ("chromium", "geth", "postgresql")
+)
 ANSWERS_LIKE_GETH = "echo geth version {version}"
 
 
@@ -22,6 +25,8 @@ def bare_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
     monkeypatch.setenv("CI", "")
+    # Two of the kinds that there are; where others may be beside PATH, this machine has them.
+    monkeypatch.setattr(need, "NEEDS", (CHROMIUM, GETH))
     need.find.cache_clear()
     yield tmp_path
     need.find.cache_clear()
@@ -85,6 +90,14 @@ def test_a_program_that_does_not_start_is_no_program(bare_path: Path) -> None:
     put(bare_path / "chromium", "exit 0")
     need.find.cache_clear()
     assert need.find(CHROMIUM) == str(bare_path / "chromium")
+
+
+def test_a_program_is_found_beside_path_where_its_package_puts_it(bare_path: Path) -> None:
+    folder = bare_path / "lib" / "15" / "bin"
+    folder.mkdir(parents=True)
+    put(folder / "postgres", '[ "$1" = --version ]')
+    wanted = replace(POSTGRESQL, places=(f"{bare_path.relative_to('/')}/lib/*/bin",))
+    assert need.find(wanted) == str(folder / "postgres")
 
 
 @pytest.mark.parametrize(("ci", "status"), [("true", 1), ("", 0)])

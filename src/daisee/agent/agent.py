@@ -17,7 +17,7 @@ from daisee.ledger.transactions import Call
 from daisee.model.attribution import Switched, attribute
 from daisee.model.decision import Action, Buy, Offer, OfferEnergy, Policy, Report, Situation, Switch, decide
 from daisee.model.source import Source
-from daisee.monitor.collector import Collector
+from daisee.monitor.collector import PolledCollector
 from daisee.monitor.store import Store, total
 from daisee.relay.group import SourceGroup
 from daisee.units import Address, Coins, Joules, kwh
@@ -32,7 +32,7 @@ class Agent:
         self,
         home: str,
         policy: Policy,
-        collector: Collector,
+        collector: PolledCollector,
         store: Store,
         relay: SourceGroup,
         ledger: HomeLedger,

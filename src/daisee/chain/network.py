@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from eth_utils.address import is_address
 from eth_utils.crypto import keccak
 
-from daisee.chain import shallow
+from daisee import shallow
 from daisee.errors import UsageError
 from daisee.files import write_whole
 from daisee.units import Address

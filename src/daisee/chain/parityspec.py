@@ -14,8 +14,8 @@ from typing import Any
 
 from eth_utils.address import is_checksum_address, to_checksum_address
 
-from daisee.chain.shallow import parse
 from daisee.errors import ConfigurationError, UsageError
+from daisee.shallow import parse
 from daisee.units import Address
 
 LONGEST_STEP_S = 3_600

@@ -12,7 +12,7 @@ from web3._utils.http_session_manager import HTTPSessionManager
 from web3.providers.base import BaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
-from daisee.chain import shallow
+from daisee import shallow
 from daisee.chain.url import asked, credentials, shown
 from daisee.errors import ChainError
 

@@ -21,7 +21,7 @@ from rich.logging import RichHandler
 from daisee import __version__
 from daisee.errors import DaiseeError, UsageError
 
-ROOMS = ("chain", "demo", "ledger")
+ROOMS = ("chain", "demo", "ledger", "monitor")
 
 
 class Rooms(click.Group):

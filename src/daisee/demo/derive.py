@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 from math import ceil
 
+from daisee.config import read_section
 from daisee.demo.data import Measured, Row
 from daisee.demo.plan import Battery, HomePlan, Street
-from daisee.demo.settings import HOME, STREET, SUPPLIER, read_section
+from daisee.demo.settings import HOME, STREET, SUPPLIER
 from daisee.model.attribution import Kind
 from daisee.model.battery import BatteryType
 from daisee.model.tariff import Tariff

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from daisee.demo.data import Row
 from daisee.model.battery import BatteryState
 from daisee.model.readings import Reading
 from daisee.model.source import OWN, Source
-from daisee.monitor.sensors.replay import MeasuredRow
+from daisee.monitor.sensors.replay import MeasuredRow, means
 from daisee.relay.board import VirtualBoard
-from daisee.units import Watts
 
 
 class WiredBoard(VirtualBoard):
@@ -73,13 +73,13 @@ class BatterySensor:
 
     def read(self) -> Sequence[Reading]:
         """Answer the rows whose step has ended since the last call, as this home's meter would have seen them."""
-        readings = []
+        readings: list[Reading] = []
         while self._next is not None and self._next.at_s + self._step_s <= self._clock():
-            readings.append(self._live_through(self._next))
+            readings += self._live_through(self._next)
             self._next = next(self._rows, None)
         return readings
 
-    def _live_through(self, row: MeasuredRow) -> Reading:
+    def _live_through(self, row: MeasuredRow) -> list[Reading]:
         dark_j = 0.0
         for source, seconds in self._board.fed(row.at_s, row.at_s + self._step_s):
             load_j, production_j = row.consumption_w * seconds, row.production_w * seconds
@@ -91,10 +91,6 @@ class BatterySensor:
         self.alone_imported_j += self.alone.serve(row.consumption_w * self._step_s, row.production_w * self._step_s, self._step_s)
         self.unserved_j += dark_j
         self.dark = dark_j > 0
-        return Reading(
-            at_s=float(row.at_s + self._step_s),
-            consumption_w=Watts(max(0.0, row.consumption_w - dark_j / self._step_s)),
-            production_w=Watts(row.production_w),
-            mean_over_s=float(self._step_s),
-            state_of_charge=self.battery.state_of_charge,
-        )
+        served_w = max(0.0, row.consumption_w - dark_j / self._step_s)
+        seen = Row(row.at_s, served_w, row.production_w, self.battery.state_of_charge)
+        return means(row.at_s + self._step_s, self._step_s, seen)

@@ -12,26 +12,19 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
 from typing import Any
-
-import uvicorn
-from starlette.types import ASGIApp
 
 from daisee.chain.embedded.server import create_rpc_app
 from daisee.demo.report import make_report
 from daisee.demo.run import StreetRun
 from daisee.demo.view import view_of
-from daisee.errors import PortTaken
+from daisee.serving import LOOPBACK, HttpServer, listen
 from daisee.web.street import StreetBoard, create_street_app
 
 log = logging.getLogger(__name__)
-
-HOST = "127.0.0.1"
-SHUTDOWN_S = 1
-"""How long an open page may keep its server from stopping."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +47,26 @@ def run_live(run: StreetRun, pace: Pace, say: Callable[[str], None]) -> tuple[di
     A port that is taken is a PortTaken, before anything has happened.
     """
     with contextlib.ExitStack() as ports:
-        page_socket = ports.enter_context(_listen(pace.port, "--port"))
-        rpc_socket = None if pace.rpc_url else ports.enter_context(_listen(pace.rpc_port, "--rpc-port"))
+        page_socket = ports.enter_context(listen(pace.port, "--port"))
+        rpc_socket = None if pace.rpc_url else ports.enter_context(listen(pace.rpc_port, "--rpc-port"))
         return asyncio.run(_serve(run, pace, page_socket, rpc_socket, say))
 
 
 async def _serve(
     run: StreetRun, pace: Pace, page_socket: socket.socket, rpc_socket: socket.socket | None, say: Callable[[str], None]
 ) -> tuple[dict[str, Any], bool]:
-    page_url = f"http://{HOST}:{page_socket.getsockname()[1]}"
+    page_url = f"http://{LOOPBACK}:{page_socket.getsockname()[1]}"
     speed = pace.speed
-    rpc_url = pace.rpc_url or f"http://{HOST}:{pace.rpc_port}"
+    rpc_url = pace.rpc_url or f"http://{LOOPBACK}:{pace.rpc_port}"
     board = StreetBoard()
     board.publish(view_of(run, speed, rpc_url, running=True))
     stopped, told_to_stop = Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, _stop, stopped, told_to_stop)
-    served = [(_Server(create_street_app(board)), page_socket)]
+    served = [(HttpServer(create_street_app(board)), page_socket)]
     if rpc_socket is not None:
-        served.append((_Server(create_rpc_app(run.chain)), rpc_socket))
+        served.append((HttpServer(create_rpc_app(run.chain)), rpc_socket))
     serving = [asyncio.create_task(server.serve(sockets=[listening])) for server, listening in served]
     say(f"The street is open at [bold]{page_url}[/] - a day passes in {86_400 / speed / 60:.1f} minutes. Stop it with Ctrl-C.")
     say(f"Its chain answers at {rpc_url} (chain id {run.chain.chain_id}); look on with")
@@ -109,40 +102,3 @@ def _live(run: StreetRun, speed: float, rpc_url: str, board: StreetBoard, stoppe
     run.close_books()
     board.publish(view_of(run, speed, rpc_url, running=False))
     return make_report(run, time.monotonic() - began), not stopped.is_set()
-
-
-class _Server(uvicorn.Server):
-    """A server that leaves the process's signals to us, and does not wait for pages that stay open."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                timeout_graceful_shutdown=SHUTDOWN_S,
-                server_header=False,
-            )
-        )
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Take none."""
-        yield
-
-
-@contextlib.contextmanager
-def _listen(port: int, option: str) -> Iterator[socket.socket]:
-    """Hold a loopback port, or say that another program does."""
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind((HOST, port))
-            listening.listen(128)
-        except OSError as error:
-            raise PortTaken(port, option) from error
-        yield listening
-    finally:
-        listening.close()

@@ -31,8 +31,8 @@ from daisee.model.attribution import Kind
 from daisee.model.battery import BatteryState
 from daisee.model.decision import Policy
 from daisee.model.source import GRID, Source, from_neighbour
-from daisee.monitor.collector import Collector
-from daisee.monitor.sensors.replay import ReplaySensor
+from daisee.monitor.collector import PolledCollector
+from daisee.monitor.sensors.replay import PARTS, ReplaySensor
 from daisee.monitor.sqlstore import SqlStore
 from daisee.relay.group import SourceGroup
 from daisee.units import Address, Joules
@@ -204,7 +204,7 @@ class StreetRun:
         agent = Agent(
             home=plan.home,
             policy=policy,
-            collector=Collector(sensor, store),
+            collector=PolledCollector(sensor, PARTS, store),
             store=store,
             relay=relay,
             ledger=HomeLedger(

@@ -12,10 +12,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from daisee.config import check_keys, dotted, read_section
 from daisee.demo.data import Measured
 from daisee.demo.derive import derive
 from daisee.demo.plan import MOST_NEIGHBOURS, Battery, HomePlan, Street
-from daisee.demo.settings import BATTERY, HOME, STREET, SUPPLIER, check_keys, dotted, read_section
+from daisee.demo.settings import BATTERY, HOME, STREET, SUPPLIER
 from daisee.errors import ConfigurationError
 from daisee.model.attribution import Kind
 from daisee.model.battery import BatteryType

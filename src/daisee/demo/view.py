@@ -11,7 +11,7 @@ from daisee.errors import RelayError
 from daisee.ledger.events import LedgerEvent
 from daisee.ledger.exchange import ALL_SURPLUS
 from daisee.model.attribution import Kind
-from daisee.model.readings import Reading
+from daisee.model.home import Live
 from daisee.model.source import GRID, OWN, seller_of
 from daisee.monitor.store import total
 from daisee.units import Address, coins, wh
@@ -72,7 +72,7 @@ def _fed_by(run: StreetRun, home: StreetHome) -> str:
     return run.names[seller] if seller else str(source)
 
 
-def _fresh(run: StreetRun, home: StreetHome) -> Reading | None:
+def _fresh(run: StreetRun, home: StreetHome) -> Live | None:
     """Answer a home's latest reading, unless its sensor has been silent since."""
     latest = home.agent.collector.latest
     return latest if latest and run.clock() - latest.at_s <= 2 * run.measured.step_s else None

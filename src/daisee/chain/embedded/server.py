@@ -27,7 +27,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from daisee.chain.client import ChainClient
 from daisee.chain.embedded.provider import INTERNAL_ERROR, refusal, respond
 from daisee.chain.embedded.questions import INVALID_PARAMS
-from daisee.chain.shallow import parse
+from daisee.shallow import parse
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,80 @@
+"""Writes what was merged into a store's tables, in one transaction: a year, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from daisee.monitor.merging import Merge
+from daisee.monitor.packing import Block
+from daisee.monitor.schema import METER_SLOTS, READINGS, SLOTS
+from daisee.monitor.sqlstore import METER_SLOT_FIELDS, SLOT_FIELDS, SqlStore
+from daisee.monitor.staging import Powers
+
+AT_ONCE = 2_000
+
+
+def write(store: SqlStore, merge: Merge, keep_from_s: float, progress: Callable[[float], None]) -> None:
+    """Write down slots, and the readings that are kept; StoreError where that fails, and then nothing is."""
+    keys = sorted(key for key in merge.new if merge.keeps(key[1], keep_from_s))
+    meter_slots = [(name, slot) for name, slots in merge.meter_slots.items() for slot in slots.values()]
+    whole = max(1, len(keys) + len(meter_slots) + len(merge.slots))
+    done = 0
+
+    def put(connection: Connection, table: Any, rows: Iterator[dict[str, Any]]) -> None:
+        nonlocal done
+        while some := list(islice(rows, AT_ONCE)):
+            connection.execute(store.database.upsert(table), some)
+            done += len(some)
+            progress(done / whole)
+
+    with store.database.writing() as connection:
+        oldest = {name: _oldest_number(connection, store.meter_ids[name]) for name in {name for name, _start in keys}}
+        put(connection, READINGS, (_packed(store, merge, name, start) for name, start in keys))
+        for name, number in oldest.items():
+            _number(connection, store.meter_ids[name], number)
+        put(
+            connection,
+            METER_SLOTS,
+            ({"meter_id": store.meter_ids[name], **_facts(s, METER_SLOT_FIELDS)} for name, s in meter_slots),
+        )
+        put(connection, SLOTS, ({"home_id": store.home_id, **_facts(slot, SLOT_FIELDS)} for slot in merge.slots.values()))
+
+
+def _packed(store: SqlStore, merge: Merge, name: str, start: int) -> dict[str, Any]:
+    said = merge.readings(name, start)
+    block: Block = said.block() if isinstance(said, Powers) else said
+    return {
+        "meter_id": store.meter_ids[name],
+        "start_s": start,
+        "first_id": 0,
+        "count": len(block),
+        "packed": block.pack(start),
+    }
+
+
+def _oldest_number(connection: Connection, meter_id: int) -> int:
+    """Answer the number of the oldest reading that is kept; it stays, where older ones were let go of."""
+    wanted = select(READINGS.c.first_id).where(READINGS.c.meter_id == meter_id).order_by(READINGS.c.start_s).limit(1)
+    return int(connection.execute(wanted).scalar() or 1)
+
+
+def _number(connection: Connection, meter_id: int, number: int) -> None:
+    """Number a meter's readings on, in order of time; what came between pushes the later ones on."""
+    mine = READINGS.c.meter_id == meter_id
+    wanted = select(READINGS.c.start_s, READINGS.c.first_id, READINGS.c.count).where(mine).order_by(READINGS.c.start_s)
+    changed = []
+    for start, first_id, count in connection.execute(wanted).all():
+        if first_id != number:
+            changed.append({"at": start, "number": number})
+        number += count
+    if changed:
+        statement = update(READINGS).where(mine, READINGS.c.start_s == bindparam("at")).values(first_id=bindparam("number"))
+        connection.execute(statement, changed)
+
+
+def _facts(slot: Any, names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(slot, name) for name in names}

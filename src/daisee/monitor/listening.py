@@ -1,0 +1,181 @@
+"""Listens to a home's sensors, each in a task of its own: one that hangs, floods or answers slowly holds up no other.
+
+The household's story is told once: when a sensor begins to speak, when it stops, what is wrong with it, and when it is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from daisee.errors import SensorError
+from daisee.model.readings import Reading
+from daisee.monitor.settings import SensorPlan
+from daisee.units import Joules
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 60.0
+CLOSEST_S = 0.05
+"""Of two readings of one meter that come closer together, the second is left out: no home changes so fast."""
+AHEAD_S = 300.0
+"""How far a device's clock may be ahead of ours."""
+ANEW_AFTER = 3
+"""After so many times the time in which it is silent, its connection is made anew."""
+
+Take = Callable[[str, Reading], None]
+
+
+@dataclass(slots=True)
+class Health:
+    """How a sensor does."""
+
+    heard_at_s: float | None = None
+    """When it spoke last, by our clock."""
+    readings: int = 0
+    refused: int = 0
+    """Frames that made no sense, and readings of the future."""
+    left_out: int = 0
+    """Readings that came too close together."""
+    wrong: str | None = None
+    """What is wrong with it; None where nothing is."""
+    silent: bool = False
+    """Whether it has not spoken for longer than it may."""
+
+
+class Listener:
+    """One sensor, listened to as long as the home lives."""
+
+    def __init__(self, plan: SensorPlan, take: Take, clock: Callable[[], float] = time.time) -> None:
+        """Listen to a sensor of the configuration; `take` is given the name of the meter, and what it said."""
+        self.plan = plan
+        self.health = Health()
+        self._take = take
+        self._clock = clock
+        self._pause_s = FIRST_PAUSE_S
+        self._last_s: dict[str, float] = {}
+        self._only: str | None = None
+        self._strange: set[str] = set()
+        self._since_s = clock()
+
+    @property
+    def trouble(self) -> str | None:
+        """Say what is wrong with it; None where nothing is."""
+        return self.health.wrong or ("it is silent" if self.health.silent else None)
+
+    async def listen(self) -> None:
+        """Listen for ever: what fails is tried again, after a pause that grows to a minute."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._mind_silence())
+            while True:
+                await self._listen_once()
+                await asyncio.sleep(self._pause_s)
+                self._pause_s = min(LONGEST_PAUSE_S, 2 * self._pause_s)
+
+    async def _listen_once(self) -> None:
+        """Listen until the device is gone, or has been silent for so long that its connection is made anew."""
+        heard = asyncio.create_task(self._hear())
+        self._since_s = self._clock()
+        limit_s = ANEW_AFTER * self.plan.silent_after_s
+        try:
+            while not heard.done():
+                await asyncio.wait([heard], timeout=1.0)
+                if self._clock() - max(self._since_s, self.health.heard_at_s or 0.0) > limit_s:
+                    break
+        finally:
+            heard.cancel()
+            await asyncio.gather(heard, return_exceptions=True)
+
+    async def _hear(self) -> None:
+        try:
+            # Closed here and now, whatever it waits for.
+            async with aclosing(cast(Any, self.plan.open().readings(self._refuse))) as readings:
+                async for reading in readings:
+                    self._heard(reading)
+                    await asyncio.sleep(0)  # a flood leaves time for the others
+        except SensorError as error:
+            self._wrong(str(error))
+        except Exception as error:
+            log.debug("%s", self.plan.name, exc_info=True)
+            self._wrong(f"what was not foreseen: {error!r}; please tell the makers of DAISEE, with what -vv says")
+        else:
+            self._wrong("it has ended")
+
+    def _heard(self, reading: Reading) -> None:
+        now_s = self._clock()
+        part = self._part(reading.part)
+        if part is None:
+            return
+        if reading.at_s > now_s + AHEAD_S:
+            self._refuse(f"a reading of the future, {reading.at_s - now_s:.0f} s ahead; set the device's clock")
+            return
+        if 0 <= reading.at_s - self._last_s.get(part, -CLOSEST_S) < CLOSEST_S:
+            self.health.left_out += 1
+            return
+        self._last_s[part] = reading.at_s
+        if self.health.wrong or self.health.silent:
+            log.warning("%s is back", self.plan.name)
+        elif self.health.heard_at_s is None:
+            log.info("%s measures", self.plan.name)
+        self.health.heard_at_s, self.health.wrong, self.health.silent = now_s, None, False
+        self.health.readings += 1
+        self._pause_s = FIRST_PAUSE_S
+        self._take(self.plan.meter_of(part), turned(reading, self.plan))
+
+    def _part(self, part: str) -> str | None:
+        """Answer which of the configured parts a reading is of; None where it is of none.
+
+        Where the configuration knows one meter, the device's first one is it: of several phases, the whole is told first.
+        """
+        if part in self.plan.roles:
+            return part
+        if self._only is None and "" in self.plan.roles:
+            self._only = part
+        if part == self._only:
+            return ""
+        if part not in self._strange:
+            self._strange.add(part)
+            log.info("%s has a meter %s too, which has no role here; it is left alone", self.plan.name, part)
+        return None
+
+    def _refuse(self, why: str) -> None:
+        self.health.refused += 1
+        if self.health.refused == 1:
+            log.warning("%s: not taken: %s. Others like it are counted, and not told", self.plan.name, why)
+        else:
+            log.debug("%s: not taken: %s", self.plan.name, why)
+
+    def _wrong(self, why: str) -> None:
+        if self.health.wrong is None:
+            log.warning("%s: %s (it is tried again)", self.plan.name, why)
+        self.health.wrong = why
+
+    async def _mind_silence(self) -> None:
+        began_s = self._clock()
+        while True:
+            await asyncio.sleep(1.0)
+            health = self.health
+            silent_s = self._clock() - (health.heard_at_s or began_s)
+            if silent_s > self.plan.silent_after_s and not health.silent and health.wrong is None:
+                health.silent = True
+                log.warning("%s has been silent for %.0f s", self.plan.name, silent_s)
+
+
+def turned(reading: Reading, plan: SensorPlan) -> Reading:
+    """Answer a reading as its clamp should have seen it: turned round, and scaled, where the configuration says so."""
+    if plan.scale == 1.0 and not plan.invert:
+        return reading
+    counters = [_scaled(counter, plan.scale) for counter in (reading.forward_j, reading.reverse_j)]
+    forward_j, reverse_j = reversed(counters) if plan.invert else counters
+    power_w = None if reading.power_w is None else reading.power_w * plan.scale * (-1 if plan.invert else 1)
+    return replace(reading, power_w=power_w, forward_j=forward_j, reverse_j=reverse_j)
+
+
+def _scaled(counter_j: Joules | None, scale: float) -> Joules | None:
+    return None if counter_j is None else Joules(round(counter_j * scale))

@@ -1,0 +1,91 @@
+"""A home's monitor as it runs: its sensors, its books, its port, and who else is told, in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from typing import Any
+
+from daisee.model.calendar import date_of
+from daisee.monitor.announce import Announcer, state_of
+from daisee.monitor.books import Books
+from daisee.monitor.collector import Collector
+from daisee.monitor.database import Database
+from daisee.monitor.history import History
+from daisee.monitor.listening import Listener
+from daisee.monitor.rates import Rates
+from daisee.monitor.settings import MonitorSettings
+from daisee.monitor.tariffs import rates_on, read_tariffs
+from daisee.serving import HttpServer
+
+DAY_S = 86_400
+
+
+@contextmanager
+def open_store(settings: MonitorSettings) -> Iterator[History]:
+    """Open what a home's configuration names; StoreError, UsageError."""
+    # Whoever keeps the books writes down what waits, by this machine's clock.
+    never = float("inf")
+    if isinstance(settings.where, str):
+        with closing(Database(settings.where)) as database, closing(History(database, settings.home, never)) as store:
+            yield store
+    else:
+        with closing(History(settings.where, settings.home, never)) as store:
+            yield store
+
+
+class Monitor:
+    """One home, measured as long as it runs."""
+
+    def __init__(self, settings: MonitorSettings, store: History, clock: Callable[[], float] = time.time) -> None:
+        """Go on where the store ends; nothing is listened to yet."""
+        self.settings = settings
+        self.store = store
+        self._clock = clock
+        # Prices by the hour are no prices of day and night: what they are now is not asked for.
+        self._contracts = read_tariffs(settings.file, settings.tariffs, fetch=False)
+        keep_raw_s = settings.keep_raw_days * DAY_S
+        self.collector = Collector(
+            store, settings.meters, max_gap_s=settings.max_gap_s, most_w=settings.most_w, keep_raw_s=keep_raw_s
+        )
+        self.books = Books(self.collector, store, settings.flush_every_s, keep_raw_s, clock)
+        self.listeners = [Listener(plan, self.books.take, clock) for plan in settings.sensors if plan.kind.listens]
+        self.announcer = (
+            Announcer(settings.mqtt, settings.home, settings.meters, self.state) if settings.mqtt is not None else None
+        )
+
+    def state(self) -> Mapping[str, Any]:
+        """Answer the home's numbers of now, as MQTT tells them; StoreError."""
+        with self.books.lock:
+            return state_of(self.collector.latest, self.store.totals(), self.store.meter_totals(), self.settings.meters)
+
+    @property
+    def rates(self) -> Rates:
+        """Answer what a kilowatt-hour costs today, by day and by night."""
+        return rates_on(self._contracts, date_of(self._clock(), self.settings.zone))
+
+    def trouble_of(self, meter: str) -> str | None:
+        """Say what is wrong with a meter's sensor; None where nothing is, or nobody listens to it."""
+        for listener in self.listeners:
+            if any(each.name == meter for each in listener.plan.meters):
+                return listener.trouble
+        return None
+
+    async def live(self, told_to_stop: asyncio.Event, app: Any, listening: socket.socket) -> None:
+        """Measure until told to stop; then all that was measured is written down."""
+        server = HttpServer(app)
+        with self.books:
+            tasks = [asyncio.create_task(listener.listen()) for listener in self.listeners]
+            if self.announcer is not None:
+                tasks.append(asyncio.create_task(self.announcer.announce()))
+            serving = asyncio.create_task(server.serve(sockets=[listening]))
+            try:
+                await told_to_stop.wait()
+            finally:
+                server.should_exit = True
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(serving, *tasks, return_exceptions=True)

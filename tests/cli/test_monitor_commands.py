@@ -1,0 +1,223 @@
+"""The monitor's commands as people type them: devices that do not exist, but speak; a home that hears them; who asks it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from tests.monitor import mosquitto
+
+from daisee.cli import daisee
+from daisee.model.home import Role
+from daisee.model.readings import Reading
+from daisee.monitor.collector import Collector
+from daisee.monitor.sqlstore import SqlStore
+from daisee.monitor.store import Meter
+
+DAISEE = [sys.executable, "-m", "daisee"]
+PATIENCE_S = 60.0
+
+
+def told(*arguments: object, code: int = 0) -> str:
+    done = subprocess.run([*DAISEE, *map(str, arguments)], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout
+
+
+@contextmanager
+def running(*arguments: object, until: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a command in the background, from when it has said something."""
+    process = subprocess.Popen(
+        [*DAISEE, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    assert process.stdout is not None
+    said: list[str] = []
+    try:
+        for line in process.stdout:
+            said.append(line)
+            if until in line:
+                break
+        else:
+            pytest.fail("".join(said))
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            rest, _ = process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        said.append(rest)
+        assert process.returncode == 0, "".join(said)
+
+
+def ask(port: int, path: str, token: str) -> Any:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.loads(answer.read())
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.mark.mosquitto
+@pytest.mark.postgresql
+@pytest.mark.timeout(300)
+def test_every_kind_simulated_feeds_one_home_with_real_mqtt_and_postgresql(
+    mosquitto_path: str, postgres_url: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "daisee.toml"
+    with mosquitto.broker(mosquitto_path) as broker:
+        simulate = (
+            "monitor", "simulate", "all", "--write", config, "--mqtt", f"127.0.0.1:{broker.port}", "--store", postgres_url,
+            "--seed", 1,
+        )  # fmt: skip
+        with running(*simulate, until="devices are there"):
+            port = free_port()
+            config.write_text(config.read_text().replace('home = "simulated"', f'home = "simulated"\nport = {port}'))
+            found = json.loads(told("monitor", "check", "--config", config, "--seconds", 40, "--json"))
+            assert [one["name"] for one in found if not one["ok"]] == []
+            token = told("monitor", "token", "new", "me", "--config", config).strip()
+            pushes = told("monitor", "token", "new", "it", "--scope", "push", "--config", config).strip()
+            with running("monitor", "run", "--config", config, until="It answers at"):
+                push = ("monitor", "simulate", "push", "--at", f"http://{pushes}@127.0.0.1:{port}/push")
+                with running(*push, until="[monitor.sensors.push]"):
+                    meters = _all_heard(port, token)
+                    time.sleep(3)
+            assert {meter["kind"] for meter in meters} >= {"p1", "mqtt", "sunspec", "ina219", "awox", "push", "citizenwatt"}
+            hours = json.loads(told("monitor", "history", "--days", 1, "--json", "--config", config))
+            assert sum(hour["covered_s"] for hour in hours) > 0
+            store = json.loads(told("monitor", "check", "--config", config, "--seconds", 40, "--json"))[0]
+            assert "measured up to" in store["says"], "it is in PostgreSQL"
+            assert "127.0.0.1" in store["says"]
+            assert postgres_url.split(":")[2].split("@")[0] not in store["says"], "without its password"
+
+
+def _all_heard(port: int, token: str) -> list[dict[str, Any]]:
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        meters: list[dict[str, Any]] = ask(port, "/api/v1/meters", token)
+        silent = [meter["name"] for meter in meters if meter["at"] is None]
+        if not silent:
+            return meters
+        assert time.monotonic() < until, f"never heard: {silent}"
+        time.sleep(0.5)
+
+
+def test_read_shows_what_a_sensor_says(tmp_path: Path) -> None:
+    config = tmp_path / "daisee.toml"
+    simulate = subprocess.Popen([*DAISEE, "monitor", "simulate", "p1", "--seed", "3"], stdout=subprocess.PIPE, text=True)
+    assert simulate.stdout is not None
+    try:
+        lines = [simulate.stdout.readline() for _ in range(3)]
+        config.write_text("[monitor]\n" + "".join(lines))
+        two = [
+            json.loads(line) for line in told("monitor", "read", "p1", "--count", 2, "--json", "--config", config).splitlines()
+        ]
+        assert two[0]["at_s"] < two[1]["at_s"]
+        assert "counter" in told("monitor", "read", "p1", "--count", 1, "--config", config)
+        assert told("monitor", "check", "--config", config).count("ok") == 2
+    finally:
+        simulate.send_signal(signal.SIGINT)
+        simulate.communicate(timeout=30)
+    said = told("monitor", "check", "--config", config, "--seconds", 5, code=1)
+    assert "WRONG" in said
+    assert "is it on, and the port right?" in " ".join(said.split())
+
+
+def run(*arguments: object) -> Any:
+    return CliRunner().invoke(daisee, ["monitor", *map(str, arguments)])
+
+
+def test_names_that_are_none_are_said_with_those_there_are(tmp_path: Path) -> None:
+    config = tmp_path / "daisee.toml"
+    config.write_text('[monitor]\n[monitor.sensors.meter]\nkind = "p1"\naddress = "127.0.0.1:1"\n')
+    for arguments, words in (
+        (("read", "metre"), "did you mean meter"), (("calibrate", "meter"), "needs no calibration"),
+        (("simulate", "shely"), "did you mean shelly"),
+        (("example", "p2"), "there is no kind of sensor"), (("token", "revoke", "x"), "there is no token x"),
+        (("simulate", "all"), "--write"), (("simulate", "p1", "--write", "x"), "go with"),
+        (("simulate", "push"), "name a monitor"),
+    ):  # fmt: skip
+        more = ["--config", str(config)] if arguments[0] in ("read", "calibrate", "token") else []
+        assert words in str(run(*arguments, *more).exception), arguments
+
+
+def test_tokens_are_made_listed_and_taken_back(tmp_path: Path) -> None:
+    config = tmp_path / "daisee.toml"
+    config.write_text("[monitor]\n")
+    token = run("token", "new", "me", "--config", config).stdout.strip()
+    assert token.startswith("daisee_")
+    assert "already" in str(run("token", "new", "me", "--config", config).exception)
+    listed = run("token", "list", "--config", config).output
+    assert "me" in listed
+    assert token not in listed
+    assert "worth nothing" in run("token", "revoke", "me", "--config", config).output
+    assert "no tokens" in run("token", "list", "--config", config).output
+
+
+def test_history_draws_days_and_hours_and_says_what_was_not_measured(tmp_path: Path) -> None:
+    config = tmp_path / "daisee.toml"
+    config.write_text('[monitor]\nzone = "UTC"\n')
+    store = SqlStore(tmp_path / "daisee.sqlite")
+    collector = Collector(store, [Meter("load", Role.LOAD)])
+    begin = 1_790_812_800
+    collector.take("load", [Reading(at_s=begin + at, power_w=1_000.0) for at in range(0, 36 * 3_600 + 1, 60)])
+    store.close()
+    days = run("history", "--days", 2, "--until", "2026-10-02", "--config", config).output
+    assert "Thu 2026-10-01 24.00" in days
+    assert "50% measured" in days
+    assert "█" * 20 in days
+    hours = json.loads(run("history", "--days", 1, "--until", "2026-10-02", "--json", "--config", config).output)
+    assert [hour["consumed_j"] for hour in hours][:13] == [3_600_000] * 12 + [0]
+    assert "nothing was measured" in run("history", "--until", "2020-01-01", "--config", config).output
+
+
+def test_an_acs712_is_calibrated_by_what_it_shows(tmp_path: Path) -> None:
+    """An Arduino that says 2.5 W with nothing drawn, and 12.5 W where a true meter says 40 W."""
+    says = {"watts": "2.50"}
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def speak() -> None:
+        while True:
+            try:
+                link, _ = server.accept()
+                with link:
+                    while True:
+                        link.sendall(says["watts"].encode() + b"\r\n")
+                        time.sleep(0.1)
+            except OSError:
+                if server.fileno() < 0:
+                    return
+
+    threading.Thread(target=speak, daemon=True).start()
+    config = tmp_path / "daisee.toml"
+    head = f'[monitor]\n[monitor.sensors.pump]\nkind = "acs712"\naddress = "127.0.0.1:{server.getsockname()[1]}"\n'
+    config.write_text(head)
+    assert run("calibrate", "pump", "--seconds", 5, "--config", config).stdout.splitlines()[-1] == "zero_w = 2.5"
+    says["watts"] = "12.50"
+    config.write_text(head + "zero_w = 2.5\n")
+    assert (
+        run("calibrate", "pump", "--seconds", 5, "--true-watts", 40, "--config", config).stdout.splitlines()[-1] == "volts = 14.8"
+    )
+    says["watts"] = "2.50"
+    assert "too little to compare" in str(
+        run("calibrate", "pump", "--seconds", 5, "--true-watts", 40, "--config", config).exception
+    )
+    server.close()
