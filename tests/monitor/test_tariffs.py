@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 import logging
@@ -21,13 +22,16 @@ from daisee.errors import ConfigurationError, UsageError
 from daisee.model.contract import Contract
 from daisee.model.home import Role
 from daisee.model.readings import Reading
+from daisee.monitor.api import create_monitor_app
 from daisee.monitor.collector import Collector
 from daisee.monitor.prices import load_prices, prices_of
 from daisee.monitor.rates import FREE
+from daisee.monitor.running import Monitor, open_store
 from daisee.monitor.settings import read_settings
 from daisee.monitor.sqlstore import SqlStore
 from daisee.monitor.store import Meter
 from daisee.monitor.tariffs import rates_on, read_tariffs
+from daisee.serving import listen
 
 T0 = 1_790_805_600
 """2026-10-01, midnight in Paris."""
@@ -206,3 +210,42 @@ def test_the_bill_of_a_month_as_people_and_programs_see_it(home: Path, tmp_path:
 )  # fmt: skip
 def test_days_that_make_no_sense_are_said(options: list[str], words: str, home: Path) -> None:
     assert words in str(run(home, *options).exception)
+
+
+def test_a_home_without_a_meter_of_the_grid_pays_for_what_it_did_not_make_itself(tmp_path: Path) -> None:
+    file = tmp_path / "daisee.toml"
+    file.write_text("[monitor]\n" + FLAT)
+    store = SqlStore(tmp_path / "daisee.sqlite")
+    collector = Collector(store, [Meter("load", Role.LOAD), Meter("roof", Role.PRODUCTION)])
+    for at in range(0, 86_401, 60):
+        noon = 12 * 3_600 <= at < 14 * 3_600
+        collector.take("load", [Reading(at_s=T0 + at, power_w=1_000.0, mean_over_s=60.0)])
+        collector.take("roof", [Reading(at_s=T0 + at, power_w=3_000.0 if noon else 0.0, mean_over_s=60.0)])
+    store.close()
+    found = json.loads(run(file, "--from", "2026-10-01", "--to", "2026-10-01", "--json").output)
+    assert found["imported_j"] / 3_600_000 == pytest.approx(22, abs=0.1)
+    assert found["exported_j"] / 3_600_000 == pytest.approx(4, abs=0.1)
+    assert found["local_share"] == pytest.approx(2 / 24, abs=0.005)
+    assert "No meter of the grid" in run(file, "--from", "2026-10-01", "--to", "2026-10-01").output
+
+
+def test_a_running_monitor_fetches_prices_before_they_are_asked_for(source: tuple[str, dict[str, Any]], tmp_path: Path) -> None:
+    url, _ = source
+    file = tmp_path / "daisee.toml"
+    tariff = f'[[monitor.tariffs]]\nname = "x"\nvalid_from = 2026-01-01\nprices = "{url}"\n'
+    file.write_text(f'[monitor]\n[monitor.sensors.x]\nkind = "push"\n{tariff}')
+
+    async def story() -> None:
+        settings = read_settings(file)
+        with listen(0, "port") as listening, open_store(settings) as store:
+            monitor = Monitor(settings, store)
+            told_to_stop = asyncio.Event()
+            living = asyncio.create_task(monitor.live(told_to_stop, create_monitor_app(monitor), listening))
+            async with asyncio.timeout(20):
+                while not list(tmp_path.glob("prices-*.json")):  # noqa: ASYNC110, ASYNC240  # written by whoever fetches
+                    await asyncio.sleep(0.05)
+            told_to_stop.set()
+            await living
+
+    asyncio.run(story())
+    assert load_prices(url, tmp_path, fetch=False)[T0] == Decimal("0.10")

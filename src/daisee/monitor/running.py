@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
+from daisee.errors import DaiseeError
 from daisee.model.calendar import date_of
 from daisee.monitor.announce import Announcer, state_of
 from daisee.monitor.books import Books
@@ -21,7 +23,10 @@ from daisee.monitor.settings import MonitorSettings
 from daisee.monitor.tariffs import rates_on, read_tariffs
 from daisee.serving import HttpServer
 
+log = logging.getLogger(__name__)
+
 DAY_S = 86_400
+PRICES_S = 3_600
 
 
 @contextmanager
@@ -74,6 +79,15 @@ class Monitor:
                 return listener.trouble
         return None
 
+    async def _fetch_prices(self) -> None:
+        """Fetch prices by the hour, each hour: many sources tell of today and tomorrow alone."""
+        while True:
+            try:
+                await asyncio.to_thread(read_tariffs, self.settings.file, self.settings.tariffs)
+            except DaiseeError as error:
+                log.warning("%s", error)
+            await asyncio.sleep(PRICES_S)
+
     async def live(self, told_to_stop: asyncio.Event, app: Any, listening: socket.socket) -> None:
         """Measure until told to stop; then all that was measured is written down."""
         server = HttpServer(app)
@@ -81,6 +95,8 @@ class Monitor:
             tasks = [asyncio.create_task(listener.listen()) for listener in self.listeners]
             if self.announcer is not None:
                 tasks.append(asyncio.create_task(self.announcer.announce()))
+            if any(isinstance(each.get("prices"), str) for each in self.settings.tariffs if isinstance(each, dict)):
+                tasks.append(asyncio.create_task(self._fetch_prices()))
             serving = asyncio.create_task(server.serve(sockets=[listening]))
             try:
                 await told_to_stop.wait()

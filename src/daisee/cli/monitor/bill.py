@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -20,8 +21,10 @@ from daisee.cli.saying import json_option
 from daisee.errors import UsageError
 from daisee.model.calendar import Period, midnight_s, next_first_day
 from daisee.model.contract import Bill, Line, bill_of
+from daisee.model.home import Role
 from daisee.monitor.running import open_store
 from daisee.monitor.settings import read_settings
+from daisee.monitor.store import Slot
 from daisee.monitor.tariffs import read_tariffs
 from daisee.units import JOULES_PER_KWH
 
@@ -56,6 +59,9 @@ def bill_command(
     contracts = read_tariffs(settings.file, settings.tariffs)
     with open_store(settings) as store:
         slots = store.slots(midnight_s(begin, settings.zone), midnight_s(end + timedelta(days=1), settings.zone))
+        has_grid = any(meter.role is Role.GRID for meter in store.meters.values())
+    if not has_grid:
+        slots = [with_grid(slot) for slot in slots]
     bill = bill_of(contracts, slots, begin, end, settings.zone)
     if csv_file:
         _write(csv_file, bill)
@@ -63,8 +69,18 @@ def bill_command(
         click.echo(json.dumps(_told(bill)))
         return
     _print(bill)
+    if not has_grid:
+        click.echo("No meter of the grid: what was used beyond what was made and drawn is taken to have come from it.")
     if not contracts:
         click.echo("No tariffs in the configuration: add [[monitor.tariffs]] to see what it cost.")
+
+
+def with_grid(slot: Slot) -> Slot:
+    """Answer a slot of a home without a meter of its grid: what neither its roof nor a neighbour gave came from there."""
+    if slot.imported_j or slot.own_j:
+        return slot  # an agent has said what came from where
+    balance_j = slot.consumed_j - slot.produced_j - sum(slot.drawn_j.values())
+    return replace(slot, imported_j=max(0, balance_j), exported_j=max(0, -balance_j))
 
 
 def _days(month: str | None, year: int | None, first: datetime | None, last: datetime | None, today: date) -> tuple[date, date]:
