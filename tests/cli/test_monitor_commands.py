@@ -28,7 +28,7 @@ from daisee.monitor.sqlstore import SqlStore
 from daisee.monitor.store import Meter
 
 DAISEE = [sys.executable, "-m", "daisee"]
-PATIENCE_S = 60.0
+PATIENCE_S = 150.0
 
 
 def told(*arguments: object, code: int = 0) -> str:

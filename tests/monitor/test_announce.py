@@ -38,7 +38,7 @@ def settings(port: int, **more: Any) -> Mapping[str, Any]:
     return read_section("daisee.toml", "monitor.mqtt", {"port": port, "every_s": 1, **more}, SETTINGS)
 
 
-async def gather(port: int, enough: int, seconds: float = 10) -> dict[str, Any]:
+async def gather(port: int, enough: int, seconds: float = 40) -> dict[str, Any]:
     """Come to the broker later than all was told, and answer what it kept."""
     found: dict[str, Any] = {}
     async with aiomqtt.Client("127.0.0.1", port) as client:
@@ -111,7 +111,7 @@ def test_a_broker_that_goes_and_comes_back_is_said_once_each_and_told_all_again(
             await gather(port, 3)
         await asyncio.sleep(3.5)
         with mosquitto.broker(mosquitto_path, port):
-            found = await gather(port, len(announcer.configurations()) + 2, seconds=20)
+            found = await gather(port, len(announcer.configurations()) + 2, seconds=40)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         return found

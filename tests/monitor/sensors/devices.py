@@ -14,7 +14,7 @@ from daisee.model.readings import Reading
 from daisee.monitor.sensors import Kind, Sensor
 from daisee.monitor.simulated import SimulatedHouse
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class Heard:
