@@ -88,13 +88,13 @@ def served(app: ASGIApp) -> Iterator[int]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while not server.started:
             assert time.monotonic() < until, "the server does not start"
             time.sleep(0.01)
         yield listening.getsockname()[1]
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(60)
         listening.close()
         assert not thread.is_alive(), "the server does not stop"

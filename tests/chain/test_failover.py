@@ -30,7 +30,7 @@ from daisee.units import Address
 
 STALE_S = 60.0
 EVERY_S = 30.0
-PATIENCE_S = 1.0
+PATIENCE_S = 2.0
 """Long enough for a slow machine to answer when it can."""
 SECRET = "t0k+en"
 ILL: tuple[Mood, ...] = (
@@ -354,7 +354,7 @@ def test_where_all_fail_one_line_says_what_is_wrong_with_each(nodes: Nodes) -> N
         client.rpc("eth_blockNumber", [])
     told = str(refused.value)
     for expected in (
-        f"{hangs.url} does not answer: nothing whole in 1 s",
+        f"{hangs.url} does not answer: nothing whole in {PATIENCE_S:.0f} s",
         f"{broken.url} does not answer: HTTP 500",
         f"{garbage.url} does not answer: what comes is no JSON",
         f"{syncing.url} is still catching up (block 5 of 153)",
@@ -525,7 +525,7 @@ def test_threads_ask_at_the_same_time_while_the_first_node_dies(nodes: Nodes, tw
         try:
             for turn in range(20):
                 if turn == 10:
-                    half_way.wait(20)
+                    half_way.wait(60)
                 seen.append(web3.eth.block_number)
         except Exception as error:
             seen.append(error)
@@ -533,10 +533,10 @@ def test_threads_ask_at_the_same_time_while_the_first_node_dies(nodes: Nodes, tw
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
-    half_way.wait(20)
+    half_way.wait(60)
     two[0].die()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert seen == [0] * 160
     assert who_answers(client, *two) is two[1]
 
@@ -557,7 +557,7 @@ def test_while_one_thread_looks_the_others_go_on(nodes: Nodes, two: tuple[Front,
         assert client._lock.locked(), "it still waits for the one that hangs"
     finally:
         two[0].released.set()
-        looking.join(10)
+        looking.join(60)
 
 
 def test_the_port_of_a_demo_is_a_node_like_any_other(nodes: Nodes) -> None:

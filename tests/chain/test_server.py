@@ -104,7 +104,7 @@ def test_what_is_nested_just_so_deep_is_read(port: int) -> None:
 def test_no_body_takes_long_to_refuse(port: int, body: str) -> None:
     began = time.monotonic()
     assert json.loads(request(port, body)[1])["error"]["code"] == -32700
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 def test_a_look_with_a_browser_says_what_this_is(port: int) -> None:
@@ -137,7 +137,7 @@ def test_it_answers_to_no_other_name(port: int, name: str, method: str) -> None:
 
 
 def test_a_request_without_a_name_is_refused(port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as plain:
         plain.sendall(b"POST / HTTP/1.0\r\nContent-Length: 2\r\n\r\n{}")
         assert plain.recv(100).split()[1] == b"403"
 
@@ -221,7 +221,7 @@ def test_a_body_has_an_end(port: int) -> None:
 
 
 def test_who_hangs_up_in_the_middle_harms_nobody(port: int, caplog: pytest.LogCaptureFixture) -> None:
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as plain:
         plain.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{")
     time.sleep(0.2)
     assert ask(port, ASK)["result"] == hex(CHAIN_ID)
@@ -242,8 +242,8 @@ def test_a_slow_call_keeps_nobody_else_waiting() -> None:
         done: list[Any] = []
         thread = threading.Thread(target=lambda: done.append(ask(port, {**ASK, "method": "slow"})["result"]))
         thread.start()
-        assert chain.asked.wait(10)
+        assert chain.asked.wait(60)
         assert request(port, None, "GET")[0] == 200
         assert done == [], "the slow one is still at it"
-        thread.join(20)
+        thread.join(60)
         assert done == ["done"]

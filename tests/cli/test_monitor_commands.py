@@ -67,7 +67,7 @@ def running(*arguments: object, until: str) -> Iterator[subprocess.Popen[str]]:
 
 def ask(port: int, path: str, token: str) -> Any:
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"Authorization": f"Bearer {token}"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.loads(answer.read())
 
 

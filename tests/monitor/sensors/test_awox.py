@@ -346,7 +346,7 @@ def test_a_plug_that_is_gone_is_not_waited_for() -> None:
         listening = asyncio.create_task(listen(sensor_of(gatt, Clock(NOON_S)), Heard(), ends_with="the plug is gone"))
         await asyncio.sleep(0.05)
         gatt.lost()
-        await asyncio.wait_for(listening, 1)
+        await asyncio.wait_for(listening, 20)
 
     asyncio.run(story())
     assert gatt.closed == 1

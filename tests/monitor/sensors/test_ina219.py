@@ -285,7 +285,7 @@ def says(path: Path, answers: bytes | None) -> Iterator[None]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
         server.bind(str(path))
         server.listen()
-        server.settimeout(5)
+        server.settimeout(30)
         done = threading.Event()
 
         def speak() -> None:
@@ -404,7 +404,7 @@ def test_the_simulator_hangs_up_on_nonsense_and_serves_the_next(tmp_path: Path) 
             reader, writer = await asyncio.open_unix_connection(path)
             writer.write(sent)
             writer.write_eof()
-            assert await asyncio.wait_for(reader.read(), 5) == heard
+            assert await asyncio.wait_for(reader.read(), 30) == heard
             writer.close()
         device.cancel()
         await asyncio.gather(device, return_exceptions=True)

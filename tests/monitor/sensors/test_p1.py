@@ -183,7 +183,7 @@ def test_a_serial_port_is_listened_to_and_pulled() -> None:
             os.write(meter, telegram("v5"))
         await heard.wait_for(2)
         os.close(meter)
-        await asyncio.wait_for(listening, 10)
+        await asyncio.wait_for(listening, 30)
 
     asyncio.run(story())
     assert [reading.forward_j for reading in heard.readings] == [kwh(6.825)] * 2
