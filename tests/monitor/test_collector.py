@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from daisee.model.home import Role
 from daisee.model.readings import Quality, Reading
@@ -224,6 +226,40 @@ def test_what_comes_late_is_counted_in_when_the_store_is_settled() -> None:
     assert not late.slots()[-1].quality
     collector.take("meter", [seen(3_200, 100.0)])
     assert total(late.slots()).covered_s == 3_200, "and it goes on from there"
+
+
+@st.composite
+def days_of_two_meters(draw: st.DrawFn) -> tuple[list[tuple[str, Reading]], set[int]]:
+    """Readings of a grid's counter and of a roof's power, with gaps, and which of them come late."""
+    told, at_s, counter_j = [], 0, 0
+    for step_s in draw(st.lists(st.sampled_from([10, 30, 300, 900, 4_000]), min_size=3, max_size=40)):
+        at_s += step_s
+        if draw(st.booleans()):
+            counter_j += draw(st.integers(0, 1_000)) * step_s
+            told.append(("meter", seen(at_s, forward_j=Joules(counter_j))))
+        else:
+            told.append(("roof", seen(at_s, draw(st.integers(0, 3_000)))))
+    return told, draw(st.sets(st.integers(0, len(told) - 1)))
+
+
+@given(days_of_two_meters(), st.randoms(use_true_random=False))
+def test_in_whatever_order_they_come_slots_are_the_same(days: tuple[list[tuple[str, Reading]], set[int]], chance: Any) -> None:
+    told, late = days
+
+    def counted(*rounds: list[tuple[str, Reading]]) -> list[tuple[float, ...]]:
+        store = MemoryStore()
+        collector = Collector(store, SOLAR)
+        for some in rounds:
+            for meter, reading in some:
+                collector.take(meter, [reading])
+            collector.settle()
+        slots = [(s.start_s, s.consumed_j, s.produced_j, s.imported_j, round(s.covered_s, 3)) for s in store.slots()]
+        roof = [(s.start_s, s.forward_j, round(s.covered_s, 3)) for name in ("meter", "roof") for s in store.meter_slots(name)]
+        return [slot for slot in [*slots, *roof] if any(slot[1:])]
+
+    after = [told[place] for place in late]
+    chance.shuffle(after)
+    assert counted([each for place, each in enumerate(told) if place not in late], after) == counted(told)
 
 
 def test_the_same_reading_twice_counts_once() -> None:

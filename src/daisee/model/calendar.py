@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 DAY_S = 86_400
@@ -21,6 +22,13 @@ class Period(StrEnum):
     """Monday to Sunday (ISO 8601)."""
     MONTH = "month"
     YEAR = "year"
+
+
+LONGEST = {
+    Period.DAY: timedelta(days=1), Period.WEEK: timedelta(days=7), Period.MONTH: timedelta(days=32),
+    Period.YEAR: timedelta(days=366),
+}  # fmt: skip
+"""From its first day on, in the next one; and never two ahead."""
 
 
 def offset_s(at_s: int, zone: ZoneInfo) -> int:
@@ -58,6 +66,7 @@ def _changes_at(begin: int, to_s: int, offset: int, zone: ZoneInfo) -> int:
     return to_s
 
 
+@lru_cache(maxsize=4_000)
 def midnight_s(day: date, zone: ZoneInfo) -> int:
     """Answer when a day begins in a zone: its first moment, where clocks skip midnight."""
     local = datetime(day.year, day.month, day.day, tzinfo=zone)
@@ -84,8 +93,7 @@ def first_day(day: date, period: Period) -> date:
 
 def next_first_day(day: date, period: Period) -> date:
     """Answer the first day of the period after the one that begins with a day."""
-    days = {Period.DAY: 1, Period.WEEK: 7, Period.MONTH: 32, Period.YEAR: 366}[period]
-    return first_day(day + timedelta(days=days), period)
+    return first_day(day + LONGEST[period], period)
 
 
 def label(day: date, period: Period) -> str:
@@ -93,7 +101,7 @@ def label(day: date, period: Period) -> str:
     if period is Period.WEEK:
         year, week, _ = day.isocalendar()
         return f"{year}-W{week:02}"
-    return {Period.DAY: day.isoformat(), Period.MONTH: f"{day:%Y-%m}", Period.YEAR: f"{day.year:04}"}[period]
+    return day.isoformat()[: {Period.DAY: 10, Period.MONTH: 7, Period.YEAR: 4}[period]]
 
 
 def day_of_clock(number: int) -> date:

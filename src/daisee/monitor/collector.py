@@ -60,8 +60,10 @@ class Collector:
         """How many readings of each meter could not be."""
         self._newest: dict[str, Reading] = {}
         self._began_s: float | None = None
-        self._late: set[int] = set()
-        """Slots that have readings which are not counted yet."""
+        self._late: dict[str, float] = {}
+        """When the earliest reading of each meter was that is not counted yet, because it came late."""
+        self._filled: set[int] = set()
+        """Slots that have such readings."""
         self._doubtful: set[int] = set()
         """Slots that the store failed to count into."""
         self._begin_counting()
@@ -136,7 +138,8 @@ class Collector:
 
     def _count(self, meter: str, reading: Reading, last: Reading | None) -> list[Span]:
         if last is not None and reading.at_s <= last.at_s:
-            self._late.add(slot_start(reading.at_s))
+            self._late[meter] = min(reading.at_s, self._late.get(meter, reading.at_s))
+            self._filled.add(slot_start(reading.at_s))
         else:
             self._newest[meter] = reading
         flows, spans = self._energy(meter, reading)
@@ -153,11 +156,14 @@ class Collector:
         return bool(self._late or self._doubtful)
 
     def settle(self) -> None:
-        """Count in what came late: all from there on is counted anew from the readings that are kept."""
+        """Count in what came late: all since the reading before it is counted anew from the readings that are kept."""
         if self.has_late:
-            filled = set(self._late)
-            self._recount(min(filled | self._doubtful), filled)
-            self._late, self._doubtful = set(), set()
+            since = set(self._doubtful)
+            for meter, at_s in self._late.items():
+                before = self._store.last_before(meter, at_s)
+                since.add(slot_start(at_s if before is None else before.at_s))
+            self._recount(min(since), self._filled)
+            self._late, self._filled, self._doubtful = {}, set(), set()
 
     def oddity(self, meter: str, reading: Reading) -> str | None:
         """Say why a reading cannot be; None where it can."""

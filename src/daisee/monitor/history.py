@@ -6,8 +6,9 @@ Each answer has what still waits in memory too, which is newer than what was wri
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,10 +22,11 @@ from daisee.monitor.packing import Block
 from daisee.monitor.schema import DRAWS, METER_SLOTS, READINGS, SLOTS
 from daisee.monitor.sqlstore import SqlStore
 from daisee.monitor.store import MeterSlot, Slot, total
-from daisee.units import Address
 
-NOBODY = Address("0x" + 40 * "0")
 SUMMED = ("consumed_j", "produced_j", "own_j", "imported_j", "exported_j", "covered_s")
+METER_SUMMED = ("forward_j", "reverse_j", "covered_s")
+MOST_STRETCHES = 10_000
+"""That are remembered: of some meters, years by the day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,8 @@ class History(SqlStore):
 
     def __init__(self, where: Path | Database, home: str = "home", flush_every_s: float = 60.0) -> None:
         """Open it, as every store."""
-        self._days: dict[tuple[str, int | None, int], dict[int, dict[str, Any] | None]] = {}
-        """Sums of past days, by table, owner and offset; None for a day without slots."""
+        self._stretches: dict[tuple[str | None, int, int], Mapping[str, Any]] = {}
+        """The energy of what is over: by meter, begin and end."""
         super().__init__(where, home, flush_every_s)
 
     def totals(self) -> Slot:
@@ -105,44 +107,49 @@ class History(SqlStore):
             number += counts[start]
         return found
 
-    def energy(self, moments: Sequence[int], zone: ZoneInfo, meter: str | None = None) -> list[dict[str, Any]]:
-        """List the energy of the stretches between moments that are midnights of a zone: of the home, or of one meter."""
-        names = ("forward_j", "reverse_j", "covered_s") if meter is not None else (*SUMMED, "drawn_j")
+    def energy(self, moments: Sequence[int], zone: ZoneInfo, meter: str | None = None) -> list[Mapping[str, Any]]:
+        """List the energy of the stretches between moments that are midnights of a zone: of the home, or of one meter.
+
+        Stretches that are over, and will not change, are remembered.
+        """
+        keys = [(meter, begin, end) for begin, end in pairwise(moments)]
+        found = {key: self._stretches[key] for key in keys if key in self._stretches}
+        missing = [place for place, key in enumerate(keys) if key not in found]
+        if missing:
+            first, last = missing[0], missing[-1] + 1
+            fresh = dict(zip(keys[first:last], self._energy(moments[first : last + 1], zone, meter), strict=True))
+            found |= fresh
+            if len(self._stretches) > MOST_STRETCHES:
+                self._stretches.clear()
+            self._stretches |= {key: sums for key, sums in fresh.items() if key[2] <= self._remembered_from_s}
+        return [found[key] for key in keys]
+
+    def _energy(self, moments: Sequence[int], zone: ZoneInfo, meter: str | None) -> list[dict[str, Any]]:
+        names = (*SUMMED, "drawn_j") if meter is None else METER_SUMMED
         sums: list[dict[str, Any]] = [dict.fromkeys(names, 0) for _ in moments[1:]]
         days = [date_of(moment, zone) for moment in moments]
         for from_s, to_s, offset_s in stretches(moments[0], moments[-1], zone):
-            found = self.meter_sums(meter, from_s, to_s, offset_s) if meter is not None else self.sums(from_s, to_s, offset_s)
-            for number, slot in found.items():
+            for number, facts in self._days(meter, from_s, to_s, offset_s):
                 into = sums[bisect_right(days, day_of_clock(number)) - 1]
-                for name in names:
-                    value = getattr(slot, name)
-                    into[name] += sum(value.values()) if name == "drawn_j" else value
+                for name, value in facts.items():
+                    into[name] += value
         return sums
 
-    def sums(self, from_s: int, to_s: int, offset_s: int) -> dict[int, Slot]:
-        """Map the days of a clock that is `offset_s` ahead of UTC, counted from 1970, to the energy of their slots.
+    def _days(self, meter: str | None, from_s: int, to_s: int, offset_s: int) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Answer the energy of the days of a clock that is `offset_s` ahead of UTC, counted from 1970."""
+        here: dict[int, Any]
+        if meter is None:
+            here = {start: slot for start, slot in self._slots.items() if from_s <= start < to_s}
+            drawn = {start: _Drawn(sum(slot.drawn_j.values())) for start, slot in here.items()}
+            # From here on, every slot there is stands in memory.
+            to_s = min(to_s, self._remembered_from_s)
+            yield from self._sums(SLOTS, self._home_id, SUMMED, here, from_s, to_s, offset_s)
+            yield from self._sums(DRAWS, self._home_id, ("drawn_j",), drawn, from_s, to_s, offset_s)
+        else:
+            here = {start: slot for (name, start), slot in self._meter_slots.items() if name == meter and from_s <= start < to_s}
+            yield from self._sums(METER_SLOTS, self._meter_ids.get(meter), METER_SUMMED, here, from_s, to_s, offset_s)
 
-        A day's slot begins with the day; what was drawn from neighbours is told as of one, who has no address.
-        """
-        found = {
-            day: Slot(day * DAY_S - offset_s, **facts)
-            for day, facts in self._day_sums(SLOTS, self._home_id, SUMMED, self._slots, from_s, to_s, offset_s).items()
-        }
-        drawn = {start: _Drawn(sum(slot.drawn_j.values())) for start, slot in self._slots.items()}
-        for day, facts in self._day_sums(DRAWS, self._home_id, ("drawn_j",), drawn, from_s, to_s, offset_s).items():
-            if facts["drawn_j"]:
-                found[day].drawn_j[NOBODY] = facts["drawn_j"]
-        return found
-
-    def meter_sums(self, meter: str, from_s: int, to_s: int, offset_s: int) -> dict[int, MeterSlot]:
-        """Map the days of a clock to a meter's energy, as `sums` does."""
-        here = {start: slot for (name, start), slot in self._meter_slots.items() if name == meter}
-        days = self._day_sums(
-            METER_SLOTS, self._meter_ids.get(meter), ("forward_j", "reverse_j", "covered_s"), here, from_s, to_s, offset_s
-        )
-        return {day: MeterSlot(day * DAY_S - offset_s, **facts) for day, facts in days.items()}
-
-    def _day_sums(
+    def _sums(
         self,
         table: Table,
         owner: int | None,
@@ -151,54 +158,23 @@ class History(SqlStore):
         from_s: int,
         to_s: int,
         offset_s: int,
-    ) -> dict[int, dict[str, Any]]:
-        """Sum by days: what was written, but for the slots in memory, which are newer than what was written of them; and those.
-
-        Days whose slots are all written, and will not change, are remembered.
-        """
-        here = {start: slot for start, slot in here.items() if from_s <= start < to_s}
-        first = -(-(from_s + offset_s) // DAY_S)
-        end = min((to_s + offset_s) // DAY_S, (min([self._remembered_from_s, *here]) + offset_s) // DAY_S)
-        found: dict[int, dict[str, Any]] = {}
-        if first < end:
-            found = self._past_days(table, owner, names, range(first, end), offset_s)
-            ranges = [(from_s, first * DAY_S - offset_s), (end * DAY_S - offset_s, to_s)]
-        else:
-            ranges = [(from_s, to_s)]
-        for begin, until in ranges:
-            if begin < until:
-                found |= self._written_days(table, owner, names, list(here), begin, until, offset_s)
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Sum by days: slots in memory, and those that are written and not in memory, where they are newer."""
         for start, slot in here.items():
-            facts = found.setdefault((start + offset_s) // DAY_S, dict.fromkeys(names, 0))
-            for name in names:
-                facts[name] += getattr(slot, name)
-        return found
-
-    def _past_days(
-        self, table: Table, owner: int | None, names: Sequence[str], days: range, offset_s: int
-    ) -> dict[int, dict[str, Any]]:
-        known = self._days.setdefault((table.name, owner, offset_s), {})
-        missing = [day for day in days if day not in known]
-        if missing:
-            begin, until = missing[0] * DAY_S - offset_s, (missing[-1] + 1) * DAY_S - offset_s
-            written = self._written_days(table, owner, names, [], begin, until, offset_s)
-            known.update({day: written.get(day) for day in range(missing[0], missing[-1] + 1)})
-        return {day: dict(facts) for day in days if (facts := known[day]) is not None}
-
-    def _written_days(
-        self, table: Table, owner: int | None, names: Sequence[str], but: Sequence[int], from_s: int, to_s: int, offset_s: int
-    ) -> dict[int, dict[str, Any]]:
+            yield (start + offset_s) // DAY_S, {name: getattr(slot, name) for name in names}
+        if from_s >= to_s:
+            return
         day = (table.c.start_s + offset_s) // DAY_S
         owned = (METER_SLOTS.c.meter_id if table is METER_SLOTS else table.c.home_id) == owner
         wanted = select(day, *(func.sum(table.c[name]) for name in names)).where(owned).group_by(day)
         wanted = wanted.where(table.c.start_s >= from_s, table.c.start_s < to_s)
-        if but:
-            wanted = wanted.where(table.c.start_s.not_in(but))
+        if newer := [start for start in here if start < to_s]:
+            wanted = wanted.where(table.c.start_s.not_in(newer))
         with self._reading() as connection:
-            return {
-                int(number): {name: value if name == "covered_s" else int(value) for name, value in zip(names, sums, strict=True)}
-                for number, *sums in connection.execute(wanted)
-            }
+            written = connection.execute(wanted).all()
+        for number, *sums in written:
+            facts = zip(names, sums, strict=True)
+            yield int(number), {name: value if name == "covered_s" else int(value) for name, value in facts}
 
     def drop_readings(self, before_s: int) -> int:
         """Let go of readings from before a slot; their slots stay. Answer how many slots had some."""
@@ -214,14 +190,14 @@ class History(SqlStore):
     def reread(self) -> None:
         """As every store does; and sums are made anew."""
         super().reread()
-        self._days.clear()
+        self._stretches.clear()
 
     def _slot(self, start_s: int) -> Slot:
         if start_s < self._remembered_from_s:
-            self._days.clear()
+            self._stretches.clear()
         return super()._slot(start_s)
 
     def _meter_slot(self, meter: str, start_s: int) -> MeterSlot:
         if start_s < self._remembered_from_s:
-            self._days.clear()
+            self._stretches.clear()
         return super()._meter_slot(meter, start_s)

@@ -179,12 +179,12 @@ class Facts:
         """Answer the energy of every period that has a part between two moments."""
         zone = self.monitor.settings.zone
         begin = first_day(date_of(from_s, zone), period)
-        borders = [begin]
-        while midnight_s(borders[-1], zone) < to_s:
+        borders, moments = [begin], [midnight_s(begin, zone)]
+        while moments[-1] < to_s:
             if len(borders) > MOST_PERIODS:
                 raise HTTPException(400, f"more than {MOST_PERIODS} periods; ask for less at once")
             borders.append(next_first_day(borders[-1], period))
-        moments = [midnight_s(day, zone) for day in borders]
+            moments.append(midnight_s(borders[-1], zone))
         with self.monitor.books.lock:
             sums = self.monitor.store.energy(moments, zone, meter)
         return [
