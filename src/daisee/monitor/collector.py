@@ -156,14 +156,17 @@ class Collector:
         return bool(self._late or self._doubtful)
 
     def settle(self) -> None:
-        """Count in what came late: all since the reading before it is counted anew from the readings that are kept."""
+        """Count in what came late: all that it changes is counted anew from the readings that are kept."""
         if self.has_late:
-            since = set(self._doubtful)
-            for meter, at_s in self._late.items():
-                before = self._store.last_before(meter, at_s)
-                since.add(slot_start(at_s if before is None else before.at_s))
-            self._recount(min(since), self._filled)
+            changed_s = min([*self._doubtful, *self._late.values()])
+            since_s = min([changed_s, *(self._told_before_s(*late) for late in self._late.items())])
+            self._recount(slot_start(since_s), self._filled, changed_s)
             self._late, self._filled, self._doubtful = {}, set(), set()
+
+    def _told_before_s(self, late: str, at_s: float) -> float:
+        """Answer when the last reading was before a late one: since then, energy changes by it."""
+        before = self._store.last_before(late, at_s)
+        return at_s if before is None else before.at_s
 
     def oddity(self, meter: str, reading: Reading) -> str | None:
         """Say why a reading cannot be; None where it can."""
@@ -206,12 +209,17 @@ class Collector:
             piece for span in spans for piece in cut(span, slot_borders(span.start_s, span.end_s))
         ]
 
-    def _recount(self, from_s: int, filled: Iterable[int] = ()) -> None:
-        """Count anew, from the readings that are kept: what a slot holds is what they say, whatever came between."""
+    def _recount(self, from_s: int, filled: Iterable[int] = (), changed_s: float = 0.0) -> None:
+        """Count anew, from the readings that are kept: what a slot holds is what they say, whatever came between.
+
+        It begins earlier where one of its meters was silent when the first reading changed, and its home may have waited for it.
+        """
         self._begin_counting()
         meter_slots: dict[str, dict[int, MeterSlot]] = {name: {} for name in self.meters}
         slots: dict[int, Slot] = {}
         first_s: float | None = None
+        told_s: dict[str, float] = {}
+        """Up to when each meter, and the home, had told all before the first reading that changed."""
         since_s = from_s - WARM_UP_S
         # After a long outage, a counter goes on from what it said before it.
         before = [(name, reading) for name in self.meters if (reading := self._store.last_before(name, since_s)) is not None]
@@ -220,18 +228,22 @@ class Collector:
             self._newest[meter] = reading
             flows, spans = self._energy(meter, reading)
             for flow in flows:
-                if (start := slot_of(flow)) >= from_s:
-                    meter_slots[meter].setdefault(start, MeterSlot(start)).add_flow(flow)
+                meter_slots[meter].setdefault(slot_of(flow), MeterSlot(slot_of(flow))).add_flow(flow)
             for span in spans:
-                if (start := slot_of(span)) >= from_s:
-                    slots.setdefault(start, Slot(start)).add_span(span)
+                slots.setdefault(slot_of(span), Slot(slot_of(span))).add_span(span)
+            if reading.at_s < changed_s:
+                told_s |= {meter: reading.at_s, "the home": self._home.until_s or first_s}
         for start in filled:
             for slot in (slots.get(start), *(some.get(start) for some in meter_slots.values())):
                 if slot is not None:
                     slot.quality |= Quality.FILLED
         # Of what was before the first reading that is kept, slots alone tell.
-        from_s = max(from_s, slot_start(from_s if first_s is None else first_s))
-        self._store.recount(from_s, {name: some.values() for name, some in meter_slots.items()}, slots.values())
+        from_s = slot_start(max(since_s, first_s or since_s, min([from_s, *told_s.values()])))
+        self._store.recount(
+            from_s,
+            {name: [slot for start, slot in some.items() if start >= from_s] for name, some in meter_slots.items()},
+            [slot for start, slot in slots.items() if start >= from_s],
+        )
 
     def _kept_since(self, from_s: float) -> Iterator[tuple[str, Reading]]:
         """Answer the readings of all meters in order of time."""
