@@ -100,7 +100,8 @@ class _Carry:
 
     def whole(self, exact_j: float) -> Joules:
         exact_j += self.rest_j
-        joules = max(0, round(exact_j))
+        joules = round(exact_j)
+        joules = joules if joules > 0 else 0
         self.rest_j = exact_j - joules
         return Joules(joules)
 
@@ -172,7 +173,9 @@ class Integrator:
         if value_j is not None:
             return counter.advance(value_j, at_s)
         # What has a counter counts by it, also where a reading comes without: the next one with it has this energy too.
-        return (Joules(0) if counter.known else self._carries[way].whole(exact_j)), False
+        if counter.known or not exact_j:
+            return Joules(0), False
+        return self._carries[way].whole(exact_j), False
 
 
 def _both_ways(from_w: float | None, to_w: float | None, elapsed_s: float) -> tuple[float, float]:

@@ -28,9 +28,6 @@ class Role(StrEnum):
     """A part of what the home uses (use), like a fridge."""
 
 
-NOTHING_YET = dict.fromkeys(Role, 0)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
     """A home at this moment. What no meter tells is None."""
@@ -53,10 +50,17 @@ class HomeMeters:
     def __init__(self, roles: Mapping[str, Role], hold_s: float) -> None:
         """Begin a home whose meters have these roles. One that is silent is waited for no longer than `hold_s`."""
         self._roles = {name: role for name, role in roles.items() if role is not Role.SUB_LOAD}
-        self._has_load = Role.LOAD in self._roles.values()
-        self._has_grid = Role.GRID in self._roles.values()
-        # The sun alone says nothing of what is used.
-        self._derives = self._has_grid or Role.BATTERY in self._roles.values()
+        there = set(self._roles.values())
+        self._has_grid = Role.GRID in there
+        counts: dict[Role, int] = {}
+        if Role.LOAD in there:
+            counts = {Role.LOAD: 1}
+        elif self._has_grid or Role.BATTERY in there:  # the sun alone says nothing of what is used
+            counts = {Role.GRID: 1, Role.PRODUCTION: 1, Role.BATTERY: -1}
+        self._parts = {
+            name: (counts.get(role, 0), role is Role.PRODUCTION, role is Role.GRID) for name, role in self._roles.items()
+        }
+        """How each meter's energy counts as use; whether it is what the home makes, or its grid's."""
         self._hold_s = hold_s
         self._waiting: dict[str, deque[Flow]] = {name: deque() for name in self._roles}
         self._known_to_s: dict[str, float] = {}
@@ -144,31 +148,28 @@ class HomeMeters:
         return taken
 
     def _span(self, start_s: float, end_s: float, flows: Mapping[str, list[Flow]], *, covered: bool) -> Span:
-        came, went = dict(NOTHING_YET), dict(NOTHING_YET)
-        quality = Quality.MEASURED
+        used_j, made_j, came_j, left_j, quality = self.rest_j, 0, 0, 0, Quality.MEASURED
         for name, some in flows.items():
-            role = self._roles[name]
+            sign, makes, is_grid = self._parts[name]
             for flow in some:
-                came[role] += flow.forward_j
-                went[role] += flow.reverse_j
+                used_j += sign * (flow.forward_j - flow.reverse_j)
+                if makes:
+                    made_j += flow.forward_j
+                if is_grid:
+                    came_j += flow.forward_j
+                    left_j += flow.reverse_j
                 if flow.quality:
                     quality |= flow.quality
-        used_j = self.rest_j
-        if self._has_load:
-            used_j += came[Role.LOAD] - went[Role.LOAD]
-        elif self._derives:
-            used_j += came[Role.GRID] - went[Role.GRID] + came[Role.PRODUCTION] - went[Role.PRODUCTION]
-            used_j += went[Role.BATTERY] - came[Role.BATTERY]
-        consumed_j = max(0, used_j)
+        consumed_j = used_j if used_j > 0 else 0
         self.rest_j = used_j - consumed_j
         return Span(
             start_s,
             end_s,
             Joules(consumed_j),
-            Joules(came[Role.PRODUCTION]),
+            Joules(made_j),
             covered,
-            Joules(came[Role.GRID]) if self._has_grid else None,
-            Joules(went[Role.GRID]) if self._has_grid else None,
+            Joules(came_j) if self._has_grid else None,
+            Joules(left_j) if self._has_grid else None,
             quality,
         )
 

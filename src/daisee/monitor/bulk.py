@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -10,8 +10,9 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from daisee.monitor.merging import Merge
 from daisee.monitor.packing import Block
+from daisee.monitor.rows import meter_slot_row, slot_row
 from daisee.monitor.schema import METER_SLOTS, READINGS, SLOTS
-from daisee.monitor.sqlstore import METER_SLOT_FIELDS, SLOT_FIELDS, SqlStore
+from daisee.monitor.sqlstore import SqlStore
 from daisee.monitor.staging import Powers
 
 AT_ONCE = 2_000
@@ -24,10 +25,10 @@ def write(store: SqlStore, merge: Merge, keep_from_s: float, progress: Callable[
     whole = max(1, len(keys) + len(meter_slots) + len(merge.slots))
     done = 0
 
-    def put(connection: Connection, table: Any, rows: Iterator[dict[str, Any]]) -> None:
+    def put(connection: Connection, table: Any, rows: Iterator[tuple[Any, ...]]) -> None:
         nonlocal done
         while some := list(islice(rows, AT_ONCE)):
-            connection.execute(store.database.upsert(table), some)
+            store.database.upsert(connection, table, some)
             done += len(some)
             progress(done / whole)
 
@@ -36,24 +37,14 @@ def write(store: SqlStore, merge: Merge, keep_from_s: float, progress: Callable[
         put(connection, READINGS, (_packed(store, merge, name, start) for name, start in keys))
         for name, number in oldest.items():
             _number(connection, store.meter_ids[name], number)
-        put(
-            connection,
-            METER_SLOTS,
-            ({"meter_id": store.meter_ids[name], **_facts(s, METER_SLOT_FIELDS)} for name, s in meter_slots),
-        )
-        put(connection, SLOTS, ({"home_id": store.home_id, **_facts(slot, SLOT_FIELDS)} for slot in merge.slots.values()))
+        put(connection, METER_SLOTS, (meter_slot_row(store.meter_ids[name], slot) for name, slot in meter_slots))
+        put(connection, SLOTS, (slot_row(store.home_id, slot) for slot in merge.slots.values()))
 
 
-def _packed(store: SqlStore, merge: Merge, name: str, start: int) -> dict[str, Any]:
+def _packed(store: SqlStore, merge: Merge, name: str, start: int) -> tuple[Any, ...]:
     said = merge.readings(name, start)
     block: Block = said.block() if isinstance(said, Powers) else said
-    return {
-        "meter_id": store.meter_ids[name],
-        "start_s": start,
-        "first_id": 0,
-        "count": len(block),
-        "packed": block.pack(start),
-    }
+    return (store.meter_ids[name], start, 0, len(block), block.pack(start))
 
 
 def _oldest_number(connection: Connection, meter_id: int) -> int:
@@ -74,7 +65,3 @@ def _number(connection: Connection, meter_id: int, number: int) -> None:
     if changed:
         statement = update(READINGS).where(mine, READINGS.c.start_s == bindparam("at")).values(first_id=bindparam("number"))
         connection.execute(statement, changed)
-
-
-def _facts(slot: Any, names: Sequence[str]) -> dict[str, Any]:
-    return {name: getattr(slot, name) for name in names}

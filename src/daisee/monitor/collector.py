@@ -204,10 +204,10 @@ class Collector:
         flow = self._integrators[meter].add(reading)
         if flow is None:
             return [], []
-        spans = self._home.add(meter, flow)
-        return cut_flow(flow, slot_borders(flow.start_s, flow.end_s)), [
-            piece for span in spans for piece in cut(span, slot_borders(span.start_s, span.end_s))
-        ]
+        spans: list[Span] = []
+        for span in self._home.add(meter, flow):
+            spans += cut(span, slot_borders(span.start_s, span.end_s))
+        return cut_flow(flow, slot_borders(flow.start_s, flow.end_s)), spans
 
     def _recount(self, from_s: int, filled: Iterable[int] = (), changed_s: float = 0.0) -> None:
         """Count anew, from the readings that are kept: what a slot holds is what they say, whatever came between.

@@ -7,16 +7,18 @@ a new one begun: measuring goes on.
 from __future__ import annotations
 
 import logging
+import sqlite3
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, inspect, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError, SQLAlchemyError
 
 from daisee.errors import StoreError, UsageError
 from daisee.monitor import migrations
@@ -36,6 +38,9 @@ class Database:
         self._url = _url_of(where)
         self.name = self._url.database or "" if self.is_sqlite else self._url.render_as_string(hide_password=True)
         """As people may see it: no password is in it."""
+        self._lock = threading.RLock()
+        """SQLite lets one write at a time, and the connection that does is kept."""
+        self._kept: Connection | None = None
         try:
             self._engine = self._open()
         except SQLAlchemyError as error:
@@ -66,24 +71,52 @@ class Database:
     def writing(self) -> Iterator[Connection]:
         """Change it, whole or not at all; StoreError where that fails."""
         try:
-            with self._engine.begin() as connection:
+            with self._begun() as connection:
                 yield connection
         except SQLAlchemyError as error:
             damaged = self.is_sqlite and is_damage(error)
             raise StoreError(f"{self.name} cannot be written ({cause(error)}); {self._advice}", damaged=damaged) from error
 
-    def upsert(self, table: Table) -> Any:
-        """Answer a statement that puts rows in, or in the place of those that have the same key."""
-        return _upsert(table, self.is_sqlite)
+    @contextmanager
+    def _begun(self) -> Iterator[Connection]:
+        if not self.is_sqlite:
+            with self._engine.begin() as connection:
+                yield connection
+            return
+        with self._lock:
+            if self._kept is None:
+                self._kept = self._engine.connect()
+            try:
+                with self._kept.begin():
+                    yield self._kept
+            except SQLAlchemyError:
+                self._let_go()
+                raise
 
-    def upsert_sql(self, table: Table) -> str:
-        """Answer `upsert` as the driver's own text, for rows that are tuples in the order of the table's columns."""
-        return _upsert_sql(table, self.is_sqlite)
+    def _let_go(self) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            with suppress(SQLAlchemyError):
+                kept.invalidate()
+            kept.close()
+
+    def upsert(self, connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Put rows in, or in the place of those that have the same key; they are in the order of the table's columns."""
+        statement = _upsert(table, self.is_sqlite)
+        if not self.is_sqlite:
+            connection.exec_driver_sql(statement, list(rows))
+            return
+        try:
+            # Each minute, for years, on a small machine: SQLAlchemy's way there takes longer than all that SQLite does.
+            connection.connection.cursor().executemany(statement, rows)
+        except sqlite3.Error as error:
+            raise DBAPIError.instance(statement, None, error, sqlite3.Error, dialect=self._engine.dialect) from error
 
     def set_aside(self, error: Exception) -> Path:
         """Give a damaged file another name, for who may mend it, and begin a new one; answer its new name."""
         path = Path(str(self._url.database))
         aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
+        self._let_go()
         if hasattr(self, "_engine"):
             self._engine.dispose()
         for ending in ("", "-wal", "-shm"):
@@ -96,6 +129,7 @@ class Database:
 
     def close(self) -> None:
         """Let go of it."""
+        self._let_go()
         self._engine.dispose()
 
     @property
@@ -150,18 +184,11 @@ def _tune(connection: Any, _record: Any) -> None:
 
 
 @cache
-def _upsert(table: Table, is_sqlite: bool) -> Any:
+def _upsert(table: Table, is_sqlite: bool) -> str:
     # The one that is used alone is loaded: the other would be megabytes of a Pi's memory.
-    dialect = import_module(f"sqlalchemy.dialects.{'sqlite' if is_sqlite else 'postgresql'}")
-    statement: Any = dialect.insert(table)
+    module = import_module(f"sqlalchemy.dialects.{'sqlite.base' if is_sqlite else 'postgresql.psycopg'}")
+    dialect = module.SQLiteDialect(paramstyle="qmark") if is_sqlite else module.PGDialect_psycopg(paramstyle="format")
+    statement: Any = import_module(f"sqlalchemy.dialects.{dialect.name}").insert(table)
     keys = [column.name for column in table.primary_key]
     others = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
-    return statement.on_conflict_do_update(index_elements=keys, set_=others)
-
-
-@cache
-def _upsert_sql(table: Table, is_sqlite: bool) -> str:
-    module = "sqlite.base:SQLiteDialect" if is_sqlite else "postgresql.psycopg:PGDialect_psycopg"
-    name, _, attribute = module.partition(":")
-    dialect = getattr(import_module(f"sqlalchemy.dialects.{name}"), attribute)
-    return str(_upsert(table, is_sqlite).compile(dialect=dialect(paramstyle="qmark" if is_sqlite else "format")))
+    return str(statement.on_conflict_do_update(index_elements=keys, set_=others).compile(dialect=dialect))

@@ -9,8 +9,8 @@ import zlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
-from operator import sub
+from itertools import accumulate, chain
+from operator import attrgetter, sub
 from typing import Any
 
 from daisee.errors import StoreError
@@ -21,6 +21,9 @@ MS = 1000
 WHOLE = ("forward_j", "reverse_j")
 EXACT = ("power_w", "mean_over_s", "state_of_charge", "voltage_v")
 FIELDS = (*WHOLE, *EXACT)
+said_by = attrgetter(*FIELDS)
+LEVEL = 3
+"""Of compression: twice as fast as 6, for two bytes more in a hundred."""
 MOST_READINGS = 100_000
 """Of one meter in one slot: a hundred a second. More is no meter, and would fill the memory."""
 
@@ -47,14 +50,11 @@ class Block:
             if self.at_ms[where] == at_ms:
                 return False
         self.at_ms.insert(where, at_ms)
-        columns = self.columns
-        for field in FIELDS:
-            value = getattr(reading, field)
-            if field in columns:
-                columns[field].insert(where, value)
-            elif value is not None:
-                columns[field] = [None] * len(self.at_ms)
-                columns[field][where] = value
+        for field, value in zip(FIELDS, said_by(reading), strict=True):
+            if value is not None and field not in self.columns:
+                self.columns[field] = [None] * (len(self.at_ms) - 1)
+            if field in self.columns:
+                self.columns[field].insert(where, value)
         return True
 
     def readings(self) -> Iterator[Reading]:
@@ -70,14 +70,14 @@ class Block:
             column = self.columns.get(field)
             if column is None:
                 continue
-            there = [value for value in column if value is not None]
-            whole = len(there) == len(column)
+            whole = None not in column
+            there = column if whole else [value for value in column if value is not None]
             parts.append(bytes([number, whole]))
             if not whole:
                 parts.append(bytes(value is not None for value in column))
                 parts.append(len(there).to_bytes(4, "little"))
             parts.append(_shuffled(_steps(there, 0) if field in WHOLE else array("d", there)))
-        return len(self.at_ms).to_bytes(4, "little") + zlib.compress(b"".join(parts), 6)
+        return len(self.at_ms).to_bytes(4, "little") + zlib.compress(b"".join(parts), LEVEL)
 
     @classmethod
     def unpack(cls, packed: bytes, start_s: int) -> Block:
@@ -118,7 +118,7 @@ class Block:
 
 def _steps(values: Sequence[int], since: int) -> array[int]:
     """Answer how far each lies from the one before: small numbers, which compress well."""
-    return array("q", map(sub, values, [since, *values]))
+    return array("q", map(sub, values, chain((since,), values)))
 
 
 def _summed(steps: array[Any], since: int) -> list[int]:

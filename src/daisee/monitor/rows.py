@@ -4,38 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, Table, func, insert, select
 
 from daisee.monitor.database import Database
 from daisee.monitor.schema import DRAWS, HOMES, METER_SLOTS, METERS, READINGS, SLOTS
+from daisee.monitor.store import MeterSlot, Slot
+
+SLOT_FIELDS, METER_SLOT_FIELDS = ([column.name for column in table.columns][1:] for table in (SLOTS, METER_SLOTS))
+"""All but whose they are."""
+_SLOT_FACTS, _METER_SLOT_FACTS = attrgetter(*SLOT_FIELDS), attrgetter(*METER_SLOT_FIELDS)
+
+Cells = tuple[Any, ...]
+"""A row, in the order of its table's columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """The rows of one store."""
 
-    readings: Sequence[tuple[int, int, int, int, bytes]]
-    """In the order of the table's columns."""
-    meter_slots: Sequence[dict[str, Any]]
-    slots: Sequence[dict[str, Any]]
-    draws: Sequence[dict[str, Any]]
+    readings: Sequence[Cells]
+    meter_slots: Sequence[Cells]
+    slots: Sequence[Cells]
+    draws: Sequence[Cells]
 
 
 def write_all(connection: Connection, database: Database, waiting: Sequence[Waiting]) -> None:
     """Put rows in, or in the place of those that are there."""
-    readings = [row for each in waiting for row in each.readings]
-    if readings:
-        # Each minute, for years: what is compiled once is not looked for again.
-        connection.exec_driver_sql(database.upsert_sql(READINGS), readings)
     for table, rows in (
+        (READINGS, [row for each in waiting for row in each.readings]),
         (METER_SLOTS, [row for each in waiting for row in each.meter_slots]),
         (SLOTS, [row for each in waiting for row in each.slots]),
         (DRAWS, [row for each in waiting for row in each.draws]),
     ):
         if rows:
-            connection.execute(database.upsert(table), rows)
+            database.upsert(connection, table, rows)
+
+
+def slot_row(home_id: int, slot: Slot) -> Cells:
+    """Answer a home's slot as a row."""
+    return (home_id, *_SLOT_FACTS(slot))
+
+
+def meter_slot_row(meter_id: int, slot: MeterSlot) -> Cells:
+    """Answer a meter's slot as a row."""
+    return (meter_id, *_METER_SLOT_FACTS(slot))
 
 
 def number_of_home(database: Database, connection: Connection, name: str) -> int:

@@ -20,15 +20,21 @@ from daisee.model.home import Role
 from daisee.model.readings import SLOT_S, Reading, slot_of, slot_start
 from daisee.monitor.database import Database
 from daisee.monitor.packing import Block
-from daisee.monitor.rows import Waiting, newest_starts, number_of_home, write_all
+from daisee.monitor.rows import (
+    METER_SLOT_FIELDS,
+    SLOT_FIELDS,
+    Waiting,
+    meter_slot_row,
+    newest_starts,
+    number_of_home,
+    slot_row,
+    write_all,
+)
 from daisee.monitor.schema import DRAWS, METER_SLOTS, METERS, READINGS, SLOTS
 from daisee.monitor.store import MemoryStore, Meter, MeterSlot, Slot
 from daisee.units import Address
 
 log = logging.getLogger(__name__)
-
-SLOT_FIELDS = [column.name for column in SLOTS.columns if column.name != "home_id"]
-METER_SLOT_FIELDS = [column.name for column in METER_SLOTS.columns if column.name != "meter_id"]
 
 FAR_S = 2**62
 REMEMBERED_SLOTS = 100
@@ -228,16 +234,9 @@ class SqlStore(MemoryStore):
         dirty = [self._slots[start] for start in slots]
         return Waiting(
             readings=self._block_rows(connection) if self._dirty_blocks else [],
-            meter_slots=[
-                {"meter_id": self._meter_ids[name], **_facts(self._meter_slots[name, start], METER_SLOT_FIELDS)}
-                for name, start in meter_slots
-            ],
-            slots=[{"home_id": self._home_id, **_facts(slot, SLOT_FIELDS)} for slot in dirty],
-            draws=[
-                {"home_id": self._home_id, "start_s": slot.start_s, "seller": seller, "drawn_j": drawn_j}
-                for slot in dirty
-                for seller, drawn_j in slot.drawn_j.items()
-            ],
+            meter_slots=[meter_slot_row(self._meter_ids[name], self._meter_slots[name, start]) for name, start in meter_slots],
+            slots=[slot_row(self._home_id, slot) for slot in dirty],
+            draws=[(self._home_id, slot.start_s, *draw) for slot in dirty for draw in slot.drawn_j.items()],
         )
 
     def not_written(self) -> None:
@@ -254,9 +253,8 @@ class SqlStore(MemoryStore):
 
     def put(self, connection: Connection, meter: str, meter_slot: MeterSlot, slot: Slot) -> None:
         """Write a meter's slot and the home's as they are, in a transaction of somebody else's; who then calls `reread`."""
-        facts = {"meter_id": self._meter_ids[meter], **_facts(meter_slot, METER_SLOT_FIELDS)}
-        connection.execute(self.database.upsert(METER_SLOTS), [facts])
-        connection.execute(self.database.upsert(SLOTS), [{"home_id": self._home_id, **_facts(slot, SLOT_FIELDS)}])
+        self.database.upsert(connection, METER_SLOTS, [meter_slot_row(self._meter_ids[meter], meter_slot)])
+        self.database.upsert(connection, SLOTS, [slot_row(self._home_id, slot)])
 
     def written(self) -> None:
         """Take note that what waited is written down, and let go of all but the newest."""
@@ -391,7 +389,3 @@ class SqlStore(MemoryStore):
 
     def _writing(self) -> AbstractContextManager[Connection]:
         return self.database.writing()
-
-
-def _facts(slot: Slot | MeterSlot, names: Sequence[str]) -> dict[str, Any]:
-    return {name: getattr(slot, name) for name in names}

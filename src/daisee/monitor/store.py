@@ -55,8 +55,9 @@ class MeterSlot:
             self.quality |= flow.quality
         if flow.covered:
             self.covered_s += flow.duration_s
-            self.min_w = _least(self.min_w, flow.mean_w)
-            self.max_w = _greatest(self.max_w, flow.mean_w)
+            power_w = flow.mean_w
+            self.min_w = power_w if self.min_w is None or power_w < self.min_w else self.min_w
+            self.max_w = power_w if self.max_w is None or power_w > self.max_w else self.max_w
 
 
 @dataclass(slots=True)
@@ -97,8 +98,8 @@ class Slot:
         if span.covered:
             self.covered_s += span.duration_s
             power_w = span.consumed_j / span.duration_s
-            self.min_w = _least(self.min_w, power_w)
-            self.max_w = _greatest(self.max_w, power_w)
+            self.min_w = power_w if self.min_w is None or power_w < self.min_w else self.min_w
+            self.max_w = power_w if self.max_w is None or power_w > self.max_w else self.max_w
 
     def add_share(self, share: Share) -> None:
         """Count who fed the load; the share lies within the slot."""
