@@ -9,12 +9,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from daisee.cli.monitor.correct import correct_command
-from daisee.cli.monitor.export import export_command
-from daisee.cli.monitor.import_ import import_command
+from daisee.cli import daisee
 from daisee.errors import UsageError
 
-COMMANDS = {"import": import_command, "export": export_command, "correct": correct_command}
 START_S = int(time.time()) // 900 * 900 - 7 * 86_400
 
 Run = Callable[..., Result]
@@ -26,9 +23,8 @@ def run(tmp_path: Path) -> Run:
     config.write_text('[monitor]\nzone = "UTC"\n[monitor.sensors.meter]\nkind = "push"\nrole = "grid"\n')
 
     def run(command: str, *arguments: object) -> Result:
-        found = CliRunner().invoke(
-            COMMANDS[command], [*map(str, arguments), "--config", str(config)], catch_exceptions=False, standalone_mode=False
-        )
+        words = ["monitor", command, *map(str, arguments), "--config", str(config)]
+        found = CliRunner().invoke(daisee, words, catch_exceptions=False, standalone_mode=False)
         assert found.exception is None
         return found
 
