@@ -22,6 +22,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -237,6 +238,7 @@ def part_memory(folder: Path) -> dict[str, float]:
     from daisee.model.readings import Reading
     from daisee.monitor.api import create_monitor_app
     from daisee.monitor.running import Monitor, open_store
+    from daisee.monitor.running import live as live_on
     from daisee.monitor.sensors import kind_of
     from daisee.monitor.settings import read_settings
     from daisee.serving import listen
@@ -249,7 +251,7 @@ def part_memory(folder: Path) -> dict[str, float]:
     async def live(monitor: Monitor) -> None:
         told_to_stop = asyncio.Event()
         with listen(port, "port") as listening:
-            task = asyncio.create_task(monitor.live(told_to_stop, create_monitor_app(monitor), listening))
+            task = asyncio.create_task(live_on(monitor.books, [monitor], told_to_stop, create_monitor_app(monitor), listening))
             await asyncio.sleep(2)
             await asyncio.to_thread(simulate, monitor)
             told_to_stop.set()
@@ -273,15 +275,14 @@ def part_memory(folder: Path) -> dict[str, float]:
     return {"mb": memory_kb / 1_000, "sensors": len(settings.meters)}
 
 
-def part_many(_folder: Path) -> dict[str, float]:
+def part_many(folder: Path) -> dict[str, float]:
     """Let a thousand homes write to one PostgreSQL, a reading each eight seconds, a flush each minute, a slot each quarter."""
     from tests.monitor.postgres import cluster
 
-    from daisee.model.home import Role
     from daisee.model.readings import Reading
     from daisee.monitor.database import Database
     from daisee.monitor.many import ManyHomes
-    from daisee.monitor.store import Meter
+    from daisee.monitor.settings import read_settings
     from need import NEEDS, find
 
     program = find(next(need for need in NEEDS if need.marker == "postgresql"))
@@ -289,14 +290,15 @@ def part_many(_folder: Path) -> dict[str, float]:
         raise SystemExit("no PostgreSQL here: apt-get install postgresql")
     with cluster(program) as url:
         database = Database(url)
-        homes = ManyHomes(database, {f"home-{number}": [Meter("load", Role.LOAD)] for number in range(HOMES)})
+        one = read_settings(home_in(folder)[0])
+        homes = ManyHomes(database, (replace(one, home=f"home-{number}") for number in range(HOMES)))
         drawn = powers(10**9, 5)
         count = PG_MINUTES * 60 // STEP_S
         began, cpu = time.perf_counter(), time.process_time()
         for place in range(count):
             at_s = float(BEGIN_S + STEP_S * place)
-            for name in homes.stores:
-                homes.take(name, "load", [Reading(at_s=at_s, power_w=next(drawn))])
+            for monitor in homes.monitors.values():
+                monitor.collector.take("load", [Reading(at_s=at_s, power_w=next(drawn))])
             if place % 8 == 7 and not homes.flush():
                 raise SystemExit("PostgreSQL did not take what was measured")
         homes.close()

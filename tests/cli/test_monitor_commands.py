@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,13 @@ def told(*arguments: object, code: int = 0) -> str:
     done = subprocess.run([*DAISEE, *map(str, arguments)], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
+
+
+def refused(*arguments: object) -> str:
+    done = subprocess.run([*DAISEE, *map(str, arguments)], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    return done.stderr
 
 
 @contextmanager
@@ -221,3 +229,75 @@ def test_an_acs712_is_calibrated_by_what_it_shows(tmp_path: Path) -> None:
         run("calibrate", "pump", "--seconds", 5, "--true-watts", 40, "--config", config).exception
     )
     server.close()
+
+
+def street(folder: Path, **homes: str) -> Path:
+    """Write a folder of homes, each with one meter that is pushed to; beside what each says for itself."""
+    folder.mkdir()
+    for name, more in homes.items():
+        meter = '[monitor.sensors.roof]\nkind = "push"\nrole = "production"\n'
+        (folder / f"{name}.toml").write_text(f'[monitor]\nstore = "../street.sqlite"\nzone = "UTC"\n{more}\n{meter}')
+    return folder
+
+
+def push(port: int, path: str, token: str, body: object) -> tuple[int, str]:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}{path}", json.dumps(body).encode(), headers={"Authorization": f"Bearer {token}"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return int(answer.status), answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_many_homes_are_collected_in_one_process_each_with_its_own_door(tmp_path: Path) -> None:
+    homes, port = street(tmp_path / "homes", a='home = "a"', b='home = "b"'), free_port()
+    (homes / "a.toml").write_text(
+        (homes / "a.toml").read_text() + '[monitor.sensors.grid]\nkind = "p1"\naddress = "127.0.0.1:1"\nrole = "grid"\n'
+    )
+    tokens = {
+        name: told("monitor", "token", "new", "--config", homes / f"{name}.toml", "gateway", "--scope", "push").strip()
+        for name in "ab"
+    }
+    reads = told("monitor", "token", "new", "--config", homes / "b.toml", "me").strip()
+    readings = [{"at": 1_790_805_600 + second, "power_w": 1_000} for second in range(0, 901, 30)]
+    body = {"meter": "roof", "readings": readings}
+    with running("monitor", "collect", homes, "--port", port, until="They answer at") as process:
+        assert push(port, "/homes/b/api/readings", tokens["b"], body)[0] == 200
+        assert push(port, "/homes/a/api/readings", tokens["b"], body)[0] == 401, "each home has its own tokens"
+        assert push(port, "/homes/c/api/readings", tokens["b"], body)[0] == 404
+        assert push(port, "/api/readings", tokens["b"], body)[0] == 404
+        roof = ask(port, "/homes/b/api/v1/slots?meter=roof&from=1790805600&to=1790806500", reads)
+        assert [slot["forward_j"] for slot in roof] == [900_000]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/homes/a/docs", timeout=60) as answer:
+            assert 'href="openapi.json"' in answer.read().decode()
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/homes/a/openapi.json", timeout=60) as answer:
+            assert "/api/v1/slots" in json.loads(answer.read())["paths"]
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "a, grid" in line:
+                break
+        else:
+            pytest.fail("nobody was told that a device is away, and in which home")
+    exported = told("monitor", "export", "--config", homes / "b.toml", "--json")
+    assert "900000" in exported
+
+
+@pytest.mark.parametrize(
+    ("homes", "why"),
+    [
+        ({}, "has no *.toml"),
+        ({"a": 'home = "a"', "b": 'home = "a"'}, '"a" is the home of a.toml already'),
+        ({"a": 'home = "a"', "b": 'home = "b"\n[monitor.mqtt]\nhots = "x"'}, "monitor.mqtt.hots"),
+        ({"a": 'home = "a/b"'}, "no / in it"),
+    ],
+)
+def test_homes_that_cannot_be_collected_are_refused(tmp_path: Path, homes: dict[str, str], why: str) -> None:
+    assert why in refused("monitor", "collect", street(tmp_path / "homes", **homes))
+
+
+def test_homes_with_other_stores_are_not_collected_together(tmp_path: Path) -> None:
+    folder = street(tmp_path / "homes", a='home = "a"', b='home = "b"')
+    (folder / "b.toml").write_text((folder / "b.toml").read_text().replace("../street.sqlite", "b.sqlite"))
+    assert "another store than that of a.toml" in refused("monitor", "collect", folder)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,8 +38,20 @@ def until(true: Callable[[], bool], seconds: float = 40) -> None:
         time.sleep(0.02)
 
 
-def books_of(store: History, clock: Clock, flush_every_s: float = 60) -> Books:
-    return Books(Collector(store, [Meter("load", Role.LOAD)]), store, flush_every_s, 90 * DAY_S, clock)
+class Home:
+    """A home with one meter, and its books."""
+
+    def __init__(self, store: History, clock: Clock, flush_every_s: float = 60) -> None:
+        self.collector = Collector(store, [Meter("load", Role.LOAD)])
+        self.books = Books(store.flush_or_wait, flush_every_s, clock)
+        self.take = self.books.keep(self.collector, store, 90 * DAY_S)
+
+    def __enter__(self) -> Home:
+        self.books.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.books.__exit__(*error)
 
 
 def written(path: Path) -> int:
@@ -49,9 +62,9 @@ def written(path: Path) -> int:
 def test_what_is_taken_is_on_the_disk_after_its_time_though_nothing_more_comes(tmp_path: Path) -> None:
     clock = Clock()
     store = History(tmp_path / "home.sqlite", flush_every_s=float("inf"))
-    with books_of(store, clock) as books:
+    with Home(store, clock) as home:
         for second in range(0, 50, 10):
-            books.take("load", Reading(at_s=T0 + second, power_w=100))
+            home.take("load", Reading(at_s=T0 + second, power_w=100))
         until(lambda: store.newest_reading_s() == T0 + 40)
         assert written(tmp_path / "home.sqlite") == 0
         clock.now_s += 61
@@ -62,10 +75,10 @@ def test_what_is_taken_is_on_the_disk_after_its_time_though_nothing_more_comes(t
 def test_what_came_late_is_counted_in_by_itself(tmp_path: Path) -> None:
     clock = Clock()
     store = History(tmp_path / "home.sqlite", flush_every_s=float("inf"))
-    with books_of(store, clock) as books:
+    with Home(store, clock) as home:
         for second in (0, 100, 50):
-            books.take("load", Reading(at_s=T0 + second, power_w=1_000))
-        until(lambda: books.collector.has_late)
+            home.take("load", Reading(at_s=T0 + second, power_w=1_000))
+        until(lambda: home.collector.has_late)
         assert total(store.slots()).consumed_j == 0, "two readings a hundred seconds apart are not joined"
         clock.now_s += 31
         until(lambda: total(store.slots()).consumed_j == 100_000)
@@ -75,9 +88,9 @@ def test_what_came_late_is_counted_in_by_itself(tmp_path: Path) -> None:
 def test_old_readings_are_let_go_and_their_slots_stay(tmp_path: Path) -> None:
     clock = Clock()
     store = History(tmp_path / "home.sqlite", flush_every_s=float("inf"))
-    with books_of(store, clock) as books:
+    with Home(store, clock) as home:
         for second in range(0, 1_800, 10):
-            books.take("load", Reading(at_s=T0 + second, power_w=1_000))
+            home.take("load", Reading(at_s=T0 + second, power_w=1_000))
         until(lambda: store.newest_reading_s() == T0 + 1_790)
         clock.now_s += 100
         until(lambda: written(tmp_path / "home.sqlite") == 180)
@@ -92,11 +105,9 @@ def test_a_disk_that_fails_for_a_while_loses_nothing_and_is_told_of_once(
 ) -> None:
     clock = Clock()
     store = History(tmp_path / "home.sqlite", flush_every_s=float("inf"))
-    with books_of(store, clock, flush_every_s=1) as books, caplog.at_level(logging.WARNING):
+    with Home(store, clock, flush_every_s=1) as home, caplog.at_level(logging.WARNING):
         for second in range(0, 900, 10):
-            books.take("load", Reading(at_s=T0 + second, power_w=1_000))
-        until(lambda: store.newest_reading_s() == T0 + 890)
-
+            home.take("load", Reading(at_s=T0 + second, power_w=1_000))
         until(lambda: store.newest_reading_s() == T0 + 890)
 
         def fails(*_args: object) -> object:
@@ -107,9 +118,9 @@ def test_a_disk_that_fails_for_a_while_loses_nothing_and_is_told_of_once(
             broken.setattr(store, "add_span", fails)
             broken.setattr(store, "_writing", fails)
             for second in range(900, 1_800, 10):
-                books.take("load", Reading(at_s=T0 + second, power_w=1_000))
+                home.take("load", Reading(at_s=T0 + second, power_w=1_000))
                 clock.now_s += 1
-            until(books._coming.empty)
+            until(home.books._coming.empty)
             time.sleep(1.2)
         clock.now_s += 40
         until(lambda: written(tmp_path / "home.sqlite") == 180)
@@ -120,8 +131,8 @@ def test_a_disk_that_fails_for_a_while_loses_nothing_and_is_told_of_once(
 
 def test_leaving_writes_down_what_was_taken_a_moment_ago(tmp_path: Path) -> None:
     store = History(tmp_path / "home.sqlite", flush_every_s=float("inf"))
-    with books_of(store, Clock()) as books:
+    with Home(store, Clock()) as home:
         for second in range(100):
-            books.take("load", Reading(at_s=T0 + second, power_w=100))
+            home.take("load", Reading(at_s=T0 + second, power_w=100))
     assert written(tmp_path / "home.sqlite") == 100
     store.close()

@@ -15,11 +15,24 @@ from daisee.model.home import Role
 from daisee.model.readings import Reading
 from daisee.monitor.database import Database
 from daisee.monitor.many import ManyHomes
+from daisee.monitor.settings import MonitorSettings, read_settings
 from daisee.monitor.sqlstore import SqlStore
 from daisee.monitor.store import Meter, total
 
 T0 = 1_748_736_000
-HOMES = {f"home-{number}": [Meter("load", Role.LOAD)] for number in range(300)}
+HOMES = 300
+
+
+@pytest.fixture
+def homes(tmp_path: Path) -> list[MonitorSettings]:
+    found = []
+    for number in range(HOMES):
+        file = tmp_path / f"home-{number}.toml"
+        file.write_text(
+            f'[monitor]\nhome = "home-{number}"\nstore = "all.sqlite"\n[monitor.sensors.load]\nkind = "push"\nrole = "load"\n'
+        )
+        found.append(read_settings(file))
+    return found
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
@@ -29,15 +42,17 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     found.close()
 
 
-def feed(homes: ManyHomes, from_s: int, to_s: int) -> None:
+def feed(many: ManyHomes, from_s: int, to_s: int) -> None:
     for at_s in range(from_s, to_s, 60):
-        for place, name in enumerate(homes.stores):
-            homes.take(name, "load", [Reading(at_s=T0 + at_s, power_w=100.0 + place)])
+        for place, monitor in enumerate(many.monitors.values()):
+            monitor.collector.take("load", [Reading(at_s=T0 + at_s, power_w=100.0 + place)])
 
 
-def test_each_home_has_its_own_and_few_statements_write_them_all(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    homes = ManyHomes(database, HOMES)
-    feed(homes, 0, 1_800)
+def test_each_home_has_its_own_and_few_statements_write_them_all(
+    database: Database, homes: list[MonitorSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = ManyHomes(database, homes)
+    feed(many, 0, 1_800)
     put: list[str] = []
     upsert = database.upsert
 
@@ -46,15 +61,15 @@ def test_each_home_has_its_own_and_few_statements_write_them_all(database: Datab
         upsert(connection, table, rows)
 
     monkeypatch.setattr(database, "upsert", counted)
-    assert homes.flush()
+    assert many.flush()
     # Two transactions of at most 200 homes.
     assert put == ["readings", "meter_slots", "slots"] * 2
     looked: list[str] = []
     event.listen(database.engine, "before_cursor_execute", lambda _c, _cursor, said, *_: looked.append(said))
-    feed(homes, 1_800, 1_860)
-    assert homes.flush()
+    feed(many, 1_800, 1_860)
+    assert many.flush()
     assert not [said for said in looked if "INSERT" not in said], "numbers are looked up once a meter"
-    homes.close()
+    many.close()
     for place in (0, 7, 299):
         store = SqlStore(database, f"home-{place}")
         assert total(store.slots()).consumed_j == (100 + place) * 1_800
@@ -63,26 +78,28 @@ def test_each_home_has_its_own_and_few_statements_write_them_all(database: Datab
 
 
 def test_a_database_that_is_away_loses_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, homes: list[MonitorSettings], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     database = Database(tmp_path / "all.sqlite")
-    homes = ManyHomes(database, HOMES)
-    feed(homes, 0, 600)
+    many = ManyHomes(database, homes)
+    feed(many, 0, 600)
     with monkeypatch.context() as broken, caplog.at_level(logging.WARNING):
 
         def fails() -> None:
             raise StoreError("it is away")
 
         broken.setattr(database, "writing", fails)
-        assert [homes.flush(), homes.flush()] == [False, False]
-        feed(homes, 600, 1_200)
+        assert [many.flush(), many.flush()] == [False, False]
+        assert all(monitor.store.is_stuck for monitor in many.monitors.values())
+        feed(many, 600, 1_200)
     with caplog.at_level(logging.WARNING):
-        assert homes.flush()
+        assert many.flush()
+    assert not any(monitor.store.is_stuck for monitor in many.monitors.values())
     assert [record.message for record in caplog.records] == [
         "it is away; what is measured waits in memory until then",
         f"{database.name} can be written again; nothing was lost",
     ]
-    homes.close()
+    many.close()
     store = SqlStore(database, "home-5")
     assert total(store.slots()).consumed_j == 105 * 1_140
     database.close()

@@ -26,7 +26,7 @@ from daisee.monitor.api import create_monitor_app
 from daisee.monitor.collector import Collector
 from daisee.monitor.prices import load_prices, prices_of
 from daisee.monitor.rates import FREE
-from daisee.monitor.running import Monitor, open_store
+from daisee.monitor.running import Monitor, live, open_store
 from daisee.monitor.settings import read_settings
 from daisee.monitor.sqlstore import SqlStore
 from daisee.monitor.store import Meter
@@ -240,7 +240,7 @@ def test_a_running_monitor_fetches_prices_before_they_are_asked_for(source: tupl
         with listen(0, "port") as listening, open_store(settings) as store:
             monitor = Monitor(settings, store)
             told_to_stop = asyncio.Event()
-            living = asyncio.create_task(monitor.live(told_to_stop, create_monitor_app(monitor), listening))
+            living = asyncio.create_task(live(monitor.books, [monitor], told_to_stop, create_monitor_app(monitor), listening))
             async with asyncio.timeout(60):
                 while not list(tmp_path.glob("prices-*.json")):  # noqa: ASYNC110, ASYNC240  # written by whoever fetches
                     await asyncio.sleep(0.05)

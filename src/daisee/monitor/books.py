@@ -1,7 +1,8 @@
-"""Takes what many sensors say into one store, one after the other, in a thread of its own: a slow disk holds up no sensor.
+"""Takes what many sensors say into the store of a home, or of many homes, one after the other, in a thread of its own: a slow
+disk holds up no sensor.
 
-It writes down what waits, lets go of readings that are too old, and counts in what came late. Whoever else uses the store or
-the collector holds `lock` meanwhile.
+It writes down what waits, lets go of readings that are too old, and counts in what came late. Whoever else uses a store or
+a collector of it holds `lock` meanwhile.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -29,29 +31,38 @@ TIDY_S = 3_600.0
 MOST_AT_ONCE = 500
 
 
-class Books:
-    """A store that is written by one thread."""
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A home of which books are kept."""
 
-    def __init__(
-        self,
-        collector: Collector,
-        store: History,
-        flush_every_s: float,
-        keep_raw_s: float,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        """Begin when entered, with `with`; on leaving, all that was taken is written down."""
-        self.collector = collector
-        self.store = store
+    collector: Collector
+    store: History
+    keep_raw_s: float
+
+
+class Books:
+    """Stores that are written by one thread."""
+
+    def __init__(self, flush: Callable[[], bool], flush_every_s: float, clock: Callable[[], float] = time.time) -> None:
+        """Begin when entered, with `with`; on leaving, all that was taken is written down.
+
+        `flush` writes down what waits, or says why it cannot; it tells whether it went well.
+        """
         self.lock = threading.RLock()
-        self._flush_every_s, self._keep_raw_s = flush_every_s, keep_raw_s
+        self._homes: list[Kept] = []
+        self._flush, self._flush_every_s = flush, flush_every_s
         self._clock = clock
-        self._coming: SimpleQueue[tuple[str, Reading]] = SimpleQueue()
+        self._coming: SimpleQueue[tuple[Collector, str, Reading]] = SimpleQueue()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="books", daemon=True)
         now_s = clock()
         self._flushed_s, self._settled_s, self._tidied_s = now_s, now_s, 0.0
         self._stuck = False
+
+    def keep(self, collector: Collector, store: History, keep_raw_s: float) -> Callable[[str, Reading], None]:
+        """Keep a home's books too; answer what takes a reading of one of its meters, as soon as there is time."""
+        self._homes.append(Kept(collector, store, keep_raw_s))
+        return lambda meter, reading: self._coming.put((collector, meter, reading))
 
     def __enter__(self) -> Books:
         """Begin to take."""
@@ -63,24 +74,20 @@ class Books:
         self._stopped.set()
         self._thread.join()
         with self.lock:
-            self._guarded(self.collector.settle)
-            self.store.flush_or_wait()
-
-    def take(self, meter: str, reading: Reading) -> None:
-        """Take what a sensor said, as soon as there is time."""
-        self._coming.put((meter, reading))
+            self._settle()
+            self._flush()
 
     def _keep(self) -> None:
         while not (self._stopped.is_set() and self._coming.empty()):
             batch = self._next()
             with self.lock:
-                for meter, reading in batch:
-                    self._guarded(partial(self.collector.take, meter, [reading]))
-                self._guarded(self._look_after)
+                for collector, meter, reading in batch:
+                    self._guarded(partial(collector.take, meter, [reading]))
+                self._look_after()
 
-    def _next(self) -> list[tuple[str, Reading]]:
+    def _next(self) -> list[tuple[Collector, str, Reading]]:
         """Wait for what comes, and answer all of it."""
-        batch: list[tuple[str, Reading]] = []
+        batch: list[tuple[Collector, str, Reading]] = []
         with suppress(Empty):
             batch.append(self._coming.get(timeout=LOOK_S))
             while len(batch) < MOST_AT_ONCE:
@@ -91,14 +98,19 @@ class Books:
         now_s = self._clock()
         if now_s - self._flushed_s >= self._flush_every_s:
             self._flushed_s = now_s
-            if self.store.flush_or_wait():
+            if self._flush():
                 self._stuck = False
-        if self.collector.has_late and now_s - self._settled_s >= SETTLE_S:
+        if now_s - self._settled_s >= SETTLE_S and any(home.collector.has_late for home in self._homes):
             self._settled_s = now_s
-            self.collector.settle()
+            self._settle()
         if now_s - self._tidied_s >= TIDY_S:
             self._tidied_s = now_s
-            self.store.drop_readings(slot_start(now_s - self._keep_raw_s))
+            for home in self._homes:
+                self._guarded(partial(home.store.drop_readings, slot_start(now_s - home.keep_raw_s)))
+
+    def _settle(self) -> None:
+        for home in self._homes:
+            self._guarded(home.collector.settle)
 
     def _guarded(self, act: Callable[[], object]) -> None:
         """Act; what fails is told once, and measuring goes on."""

@@ -69,11 +69,6 @@ class History(SqlStore):
             sums[name] = MeterSlot(0, forward_j, reverse_j + sum(slot.reverse_j for slot in here))
         return sums
 
-    @property
-    def is_stuck(self) -> bool:
-        """Tell whether it could not be written the last time, and what was measured waits in memory."""
-        return self._stuck
-
     def readings_from(self, meter: str, from_s: float, to_s: float, most: int) -> list[tuple[int, Reading]]:
         """List the first readings of a stretch of time, each with its number in its meter's life."""
         found: list[tuple[int, Reading]] = []

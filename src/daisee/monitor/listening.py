@@ -52,9 +52,13 @@ class Health:
 class Listener:
     """One sensor, listened to as long as the home lives."""
 
-    def __init__(self, plan: SensorPlan, take: Take, clock: Callable[[], float] = time.time) -> None:
-        """Listen to a sensor of the configuration; `take` is given the name of the meter, and what it said."""
+    def __init__(self, plan: SensorPlan, take: Take, clock: Callable[[], float] = time.time, name: str | None = None) -> None:
+        """Listen to a sensor of the configuration; `take` is given the name of the meter, and what it said.
+
+        The log has it by its `name`, where that is another than the configuration's.
+        """
         self.plan = plan
+        self._name = name or plan.name
         self.health = Health()
         self._take = take
         self._clock = clock
@@ -102,7 +106,7 @@ class Listener:
         except SensorError as error:
             self._wrong(str(error))
         except Exception as error:
-            log.debug("%s", self.plan.name, exc_info=True)
+            log.debug("%s", self._name, exc_info=True)
             self._wrong(f"what was not foreseen: {error!r}; please tell the makers of DAISEE, with what -vv says")
         else:
             self._wrong("it has ended")
@@ -120,9 +124,9 @@ class Listener:
             return
         self._last_s[part] = reading.at_s
         if self.health.wrong or self.health.silent:
-            log.warning("%s is back", self.plan.name)
+            log.warning("%s is back", self._name)
         elif self.health.heard_at_s is None:
-            log.info("%s measures", self.plan.name)
+            log.info("%s measures", self._name)
         self.health.heard_at_s, self.health.wrong, self.health.silent = now_s, None, False
         self.health.readings += 1
         self._pause_s = FIRST_PAUSE_S
@@ -141,19 +145,19 @@ class Listener:
             return ""
         if part not in self._strange:
             self._strange.add(part)
-            log.info("%s has a meter %s too, which has no role here; it is left alone", self.plan.name, part)
+            log.info("%s has a meter %s too, which has no role here; it is left alone", self._name, part)
         return None
 
     def _refuse(self, why: str) -> None:
         self.health.refused += 1
         if self.health.refused == 1:
-            log.warning("%s: not taken: %s. Others like it are counted, and not told", self.plan.name, why)
+            log.warning("%s: not taken: %s. Others like it are counted, and not told", self._name, why)
         else:
-            log.debug("%s: not taken: %s", self.plan.name, why)
+            log.debug("%s: not taken: %s", self._name, why)
 
     def _wrong(self, why: str) -> None:
         if self.health.wrong is None:
-            log.warning("%s: %s (it is tried again)", self.plan.name, why)
+            log.warning("%s: %s (it is tried again)", self._name, why)
         self.health.wrong = why
 
     async def _mind_silence(self) -> None:
@@ -164,7 +168,7 @@ class Listener:
             silent_s = self._clock() - (health.heard_at_s or began_s)
             if silent_s > self.plan.silent_after_s and not health.silent and health.wrong is None:
                 health.silent = True
-                log.warning("%s has been silent for %.0f s", self.plan.name, silent_s)
+                log.warning("%s has been silent for %.0f s", self._name, silent_s)
 
 
 def turned(reading: Reading, plan: SensorPlan) -> Reading:

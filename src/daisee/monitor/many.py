@@ -5,15 +5,16 @@ transaction, in few statements, so that a thousand homes are a light load.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable
 
 from daisee.errors import StoreError
-from daisee.model.readings import Reading
-from daisee.monitor.collector import KEEP_RAW_S, MAX_GAP_S, Collector
+from daisee.monitor.books import Books
 from daisee.monitor.database import Database
+from daisee.monitor.history import History
 from daisee.monitor.rows import write_all
-from daisee.monitor.sqlstore import SqlStore
-from daisee.monitor.store import Meter
+from daisee.monitor.running import Monitor
+from daisee.monitor.settings import MonitorSettings
 
 log = logging.getLogger(__name__)
 
@@ -22,52 +23,54 @@ AT_ONCE = 200
 
 
 class ManyHomes:
-    """The homes of a community, in one database. Not for several threads at once."""
+    """The homes of a community, in one database and with books in common."""
 
     def __init__(
         self,
         database: Database,
-        homes: Mapping[str, Iterable[Meter]],
-        max_gap_s: float = MAX_GAP_S,
-        keep_raw_s: float = KEEP_RAW_S,
+        homes: Iterable[MonitorSettings],
+        flush_every_s: float = 60.0,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """Open each home by its name, with its meters; the database stays somebody else's to close."""
+        """Open each home; the database stays somebody else's to close."""
         self._database = database
-        self.stores = {name: SqlStore(database, name, flush_every_s=float("inf")) for name in homes}
-        self.collectors = {
-            name: Collector(self.stores[name], meters, max_gap_s=max_gap_s, keep_raw_s=keep_raw_s)
-            for name, meters in homes.items()
-        }
         self._stuck = False
-
-    def take(self, home: str, meter: str, readings: Iterable[Reading]) -> None:
-        """Take what a home's meter said."""
-        self.collectors[home].take(meter, readings)
+        self.books = Books(self.flush, flush_every_s, clock)
+        self.monitors: dict[str, Monitor] = {}
+        """By the home's name."""
+        for settings in homes:
+            store = History(database, settings.home, flush_every_s=float("inf"))
+            self.monitors[settings.home] = Monitor(settings, store, clock, self.books)
 
     def flush(self) -> bool:
         """Write down what waits of all homes; where that fails, it waits on, and that is told once. Tell whether it went well."""
-        stores = list(self.stores.values())
-        some: list[SqlStore] = []
-        try:
-            for begin in range(0, len(stores), AT_ONCE):
-                some = stores[begin : begin + AT_ONCE]
+        stores = [monitor.store for monitor in self.monitors.values()]
+        for begin in range(0, len(stores), AT_ONCE):
+            some = stores[begin : begin + AT_ONCE]
+            try:
                 with self._database.writing() as connection:
                     write_all(connection, self._database, [store.waiting(connection) for store in some])
+            except StoreError as error:
                 for store in some:
-                    store.written()
-        except StoreError as error:
+                    store.not_written()
+                self._tell(stores, error)
+                return False
             for store in some:
-                store.not_written()
-            if not self._stuck:
-                log.error("%s; what is measured waits in memory until then", error)
-            self._stuck = True
-            return False
-        if self._stuck:
-            log.warning("%s can be written again; nothing was lost", self._database.name)
-        self._stuck = False
+                store.written()
+        self._tell(stores, None)
         return True
+
+    def _tell(self, stores: Iterable[History], error: StoreError | None) -> None:
+        """Tell once that it cannot be written, and once that it can again."""
+        was_stuck, self._stuck = self._stuck, error is not None
+        for store in stores:
+            store.is_stuck = self._stuck
+        if error is not None and not was_stuck:
+            log.error("%s; what is measured waits in memory until then", error)
+        elif error is None and was_stuck:
+            log.warning("%s can be written again; nothing was lost", self._database.name)
 
     def close(self) -> None:
         """Write down what waits, slots that still grow too."""
-        for store in self.stores.values():
-            store.close()
+        for monitor in self.monitors.values():
+            monitor.store.close()

@@ -1,4 +1,4 @@
-"""A home's monitor as it runs: its sensors, its books, its port, and who else is told, in one process."""
+"""The monitor of a home as it runs, or of many: sensors, books, a port, and who else is told, in one process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -45,8 +45,14 @@ def open_store(settings: MonitorSettings) -> Iterator[History]:
 class Monitor:
     """One home, measured as long as it runs."""
 
-    def __init__(self, settings: MonitorSettings, store: History, clock: Callable[[], float] = time.time) -> None:
-        """Go on where the store ends; nothing is listened to yet."""
+    def __init__(
+        self,
+        settings: MonitorSettings,
+        store: History,
+        clock: Callable[[], float] = time.time,
+        books: Books | None = None,
+    ) -> None:
+        """Go on where the store ends; nothing is listened to yet. Many homes may have their `books` in common."""
         self.settings = settings
         self.store = store
         self._clock = clock
@@ -56,8 +62,11 @@ class Monitor:
         self.collector = Collector(
             store, settings.meters, max_gap_s=settings.max_gap_s, most_w=settings.most_w, keep_raw_s=keep_raw_s
         )
-        self.books = Books(self.collector, store, settings.flush_every_s, keep_raw_s, clock)
-        self.listeners = [Listener(plan, self.books.take, clock) for plan in settings.sensors if plan.kind.listens]
+        self.books = books or Books(store.flush_or_wait, settings.flush_every_s, clock)
+        self.take = self.books.keep(self.collector, store, keep_raw_s)
+        # Where many homes are told of in one log, each sensor is told of with its home.
+        home = f"{settings.home}, " if books else ""
+        self.listeners = [Listener(plan, self.take, clock, home + plan.name) for plan in settings.sensors if plan.kind.listens]
         self.announcer = (
             Announcer(settings.mqtt, settings.home, settings.meters, self.state) if settings.mqtt is not None else None
         )
@@ -88,20 +97,28 @@ class Monitor:
                 log.warning("%s", error)
             await asyncio.sleep(PRICES_S)
 
-    async def live(self, told_to_stop: asyncio.Event, app: Any, listening: socket.socket) -> None:
-        """Measure until told to stop; then all that was measured is written down."""
-        server = HttpServer(app)
-        with self.books:
-            tasks = [asyncio.create_task(listener.listen()) for listener in self.listeners]
-            if self.announcer is not None:
-                tasks.append(asyncio.create_task(self.announcer.announce()))
-            if any(isinstance(each.get("prices"), str) for each in self.settings.tariffs if isinstance(each, dict)):
-                tasks.append(asyncio.create_task(self._fetch_prices()))
-            serving = asyncio.create_task(server.serve(sockets=[listening]))
-            try:
-                await told_to_stop.wait()
-            finally:
-                server.should_exit = True
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(serving, *tasks, return_exceptions=True)
+    def works(self) -> list[Coroutine[Any, Any, None]]:
+        """List what is to be done as long as the home lives."""
+        works = [listener.listen() for listener in self.listeners]
+        if self.announcer is not None:
+            works.append(self.announcer.announce())
+        if any(isinstance(each.get("prices"), str) for each in self.settings.tariffs if isinstance(each, dict)):
+            works.append(self._fetch_prices())
+        return works
+
+
+async def live(
+    books: Books, monitors: Iterable[Monitor], told_to_stop: asyncio.Event, app: Any, listening: socket.socket
+) -> None:
+    """Measure homes, whose books these are, until told to stop; then all that was measured is written down."""
+    server = HttpServer(app)
+    with books:
+        tasks = [asyncio.create_task(work) for monitor in monitors for work in monitor.works()]
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        try:
+            await told_to_stop.wait()
+        finally:
+            server.should_exit = True
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(serving, *tasks, return_exceptions=True)

@@ -52,8 +52,8 @@ class SqlStore(MemoryStore):
         self.home = home
         self._flush_every_s = flush_every_s
         self._flushed_at_s: float | None = None
-        self._stuck = False
-        """Whether it was told that it cannot be written."""
+        self.is_stuck = False
+        """Whether it could not be written the last time, and what was measured waits in memory."""
         self._whole = False
         self._dirty_slots: set[int] = set()
         self._dirty_meter_slots: set[tuple[str, int]] = set()
@@ -129,13 +129,13 @@ class SqlStore(MemoryStore):
         except StoreError as error:
             if error.damaged and self._owns:
                 return self._begin_anew(error)
-            if not self._stuck:
+            if not self.is_stuck:
                 log.error("%s; what is measured waits in memory until then", error)
-            self._stuck = True
+            self.is_stuck = True
             return False
-        if self._stuck:
+        if self.is_stuck:
             log.warning("%s can be written again; nothing was lost", self.database.name)
-        self._stuck = False
+        self.is_stuck = False
         return True
 
     def _begin_anew(self, error: StoreError) -> bool:

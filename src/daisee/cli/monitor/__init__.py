@@ -11,6 +11,7 @@ COMMANDS = {
     "discover": "discover:discover_command",
     "check": "check:check_command",
     "run": "run:run_command",
+    "collect": "run:collect_command",
     "read": "read:read_command",
     "calibrate": "calibrate:calibrate_command",
     "simulate": "simulate:simulate_command",

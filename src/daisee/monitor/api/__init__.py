@@ -74,5 +74,5 @@ def _page(app: FastAPI) -> str:
     return (
         f'<!doctype html><html lang="en"><meta name="viewport" content="width=device-width"><title>DAISEE monitor</title>'
         f"<style>{style}</style><h1>What this monitor answers</h1><p>{ABOUT.replace('`', '')}</p>"
-        f'<p>The whole description: <a href="/openapi.json">openapi.json</a></p><table>{rows}</table></html>'
+        f'<p>The whole description: <a href="openapi.json">openapi.json</a></p><table>{rows}</table></html>'
     )
