@@ -338,6 +338,16 @@ def test_a_node_of_another_chain_is_not_written_to(market: Desk) -> None:
     assert (code, "is on another chain" in err, err.count("\n")) == (2, True, 1)
 
 
+def test_a_coin_that_is_not_the_one_of_the_deployment_is_not_paid_with(market: Desk) -> None:
+    path = market.folder / "deployment.json"
+    told = json.loads(path.read_text())
+    path.write_text(json.dumps({**told, "coin": told["exchange"]}))
+    code, out, err = market.run("exchange", "buy", "1kWh", "--of", market.b, "--at-most", "0.3DSC", who=market.a)
+    assert (code, out) == (2, "")
+    assert "says that the coin is" in err
+    assert market.community.coin.balance_of(market.a) == base_units(10)
+
+
 def test_a_node_that_is_behind_is_not_sent_through(market: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     behind = {"currentBlock": "0x5", "highestBlock": "0x99"}
     rpc = market.community.chain.rpc

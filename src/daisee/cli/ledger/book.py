@@ -128,8 +128,14 @@ class Book:
 
     @cached_property
     def coin(self) -> Coin:
-        """Answer the coin that the exchange takes."""
-        return Coin(self.web3, self.exchange.coin())
+        """Answer the coin that the exchange takes. UsageError where deployment.json names another: somebody is wrong, or lies."""
+        told = self.exchange.coin()
+        if self.record is not None and self.record.coin != told:
+            raise UsageError(
+                f"{self.where.deployment_file} says that the coin is {self.record.coin}, {self.where.nodes} that it is {told}; "
+                "nothing is sent. Compare the file with a neighbour's, and ask another node"
+            )
+        return Coin(self.web3, told)
 
     @cached_property
     def symbol(self) -> str:
