@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from daisee.errors import UsageError
+from daisee.files import read_secret
 
 
 def default_keystore() -> Path:
@@ -31,9 +32,9 @@ def password_from(file: Path | None, account: str, *, twice: bool = False) -> st
     """Answer a password: of a file's first line, else of DAISEE_PASSWORD, else asked for; it is never an argument."""
     if file is not None:
         try:
-            return file.read_text("utf-8").partition("\n")[0].rstrip("\r")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"the password file {file} cannot be read: {getattr(error, 'strerror', error)}") from error
+            return read_secret(file)
+        except OSError as error:
+            raise UsageError(f"the password file {file} cannot be read: {error.strerror}") from error
     if "DAISEE_PASSWORD" in os.environ:
         return os.environ["DAISEE_PASSWORD"]
     if not sys.stdin.isatty():

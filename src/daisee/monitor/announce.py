@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import logging
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -82,7 +84,7 @@ def entities(meters: Iterable[Meter]) -> list[Entity]:
         ]
     if roles:
         found.append(Entity("state_of_charge", "State of charge", "battery"))
-    found += [Entity(f"{_slug(meter.name)}_kwh", meter.name, "energy") for meter in meters if meter.role is Role.SUB_LOAD]
+    found += [Entity(_key_of(meter), meter.name, "energy") for meter in meters if meter.role is Role.SUB_LOAD]
     return found
 
 
@@ -107,7 +109,7 @@ def state_of(live: Live | None, totals: Slot, meter_totals: Mapping[str, MeterSl
         "exported_kwh": _kwh(totals.exported_j),
         "charged_kwh": _kwh(battery_j("forward_j")),
         "discharged_kwh": _kwh(battery_j("reverse_j")),
-        **{f"{_slug(each.name)}_kwh": _kwh(meter_totals[each.name].forward_j) for each in meters if each.role is Role.SUB_LOAD},
+        **{_key_of(each): _kwh(meter_totals[each.name].forward_j) for each in meters if each.role is Role.SUB_LOAD},
     }
 
 
@@ -119,11 +121,11 @@ class Announcer:
     ) -> None:
         """Take the section [monitor.mqtt] as it was read, and what answers the home's numbers; it may take its time."""
         self._given = given
-        self._id = f"daisee_{_slug(home)}"
+        self._id = f"daisee_{slug(home)}"
         self._home = home
         self._entities = entities(meters)
         self._state = state
-        base = f"{given['topic']}/{_slug(home)}"
+        base = f"{given['topic']}/{slug(home)}"
         self.state_topic, self.availability_topic = f"{base}/state", f"{base}/availability"
 
     async def announce(self) -> None:
@@ -201,8 +203,17 @@ class Announcer:
             await asyncio.sleep(self._given["every_s"])
 
 
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "home"
+def _key_of(sub_load: Meter) -> str:
+    return f"sub_{slug(sub_load.name)}_kwh"
+
+
+def slug(name: str) -> str:
+    """Answer a name in the letters that topics and keys are made of; one that has others too keeps apart by a few of its hash."""
+    plain = unicodedata.normalize("NFKD", name.lower()).encode("ascii", "ignore").decode()
+    kept = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
+    if name.isascii() and kept:
+        return kept
+    return "_".join(filter(None, (kept, hashlib.sha256(name.encode()).hexdigest()[:6])))
 
 
 def _kwh(energy_j: int) -> float:

@@ -11,6 +11,7 @@ import aiomqtt
 
 from daisee.config import Setting, flag, text, whole
 from daisee.errors import SensorError
+from daisee.files import read_secret
 
 CONNECT_S = 10.0
 KEEPALIVE_S = 30
@@ -31,7 +32,7 @@ def client_of(given: Mapping[str, Any], will: aiomqtt.Will | None = None) -> aio
     password = given["password"]
     if given["password_file"]:
         try:
-            password = Path(given["password_file"]).read_text("utf-8").strip()
+            password = read_secret(Path(given["password_file"]))
         except OSError as error:
             raise SensorError(f"{given['password_file']} cannot be read: {error.strerror}") from error
     return aiomqtt.Client(

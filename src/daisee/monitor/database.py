@@ -30,13 +30,23 @@ DAMAGED = ("malformed", "not a database", "file is encrypted", "disk image")
 """What SQLite says of a file that is none of its own, or no longer whole."""
 
 
+PATIENCE = {
+    "connect_timeout": 10,
+    "tcp_user_timeout": 30_000,
+    "keepalives_idle": 30,
+    "options": "-c statement_timeout=300000 -c lock_timeout=30000",
+}
+"""How long PostgreSQL may be silent before it counts as away: who waits for it holds up all of a home's answers."""
+
+
 class Database:
     """An open database."""
 
     def __init__(self, where: Path | str) -> None:
         """Open a SQLite file, or what an address names; both are made where they are missing. StoreError, UsageError."""
         self._url = _url_of(where)
-        self.name = self._url.database or "" if self.is_sqlite else self._url.render_as_string(hide_password=True)
+        shown = self._url.set(query={}).render_as_string(hide_password=True)
+        self.name = self._url.database or "" if self.is_sqlite else shown
         """As people may see it: no password is in it."""
         self._lock = threading.RLock()
         """SQLite lets one write at a time, and the connection that does is kept."""
@@ -137,9 +147,11 @@ class Database:
         return "free space or mend its rights" if self.is_sqlite else "see whether it runs, and lets this user in"
 
     def _open(self) -> Engine:
-        engine = create_engine(self._url)
         if self.is_sqlite:
+            engine = create_engine(self._url)
             event.listen(engine, "connect", _tune)
+        else:
+            engine = create_engine(self._url, connect_args=PATIENCE, pool_pre_ping=True)
         try:
             if migrations.is_versioned(engine):
                 migrations.upgrade(engine)

@@ -13,8 +13,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from daisee.errors import SensorError
+from daisee.errors import DaiseeError
 from daisee.model.readings import Reading
+from daisee.monitor.sensors import Sensor
 from daisee.monitor.settings import SensorPlan
 from daisee.units import Joules
 
@@ -60,6 +61,7 @@ class Listener:
         self.plan = plan
         self._name = name or plan.name
         self.health = Health()
+        self._sensor: Sensor | None = None
         self._take = take
         self._clock = clock
         self._pause_s = FIRST_PAUSE_S
@@ -98,12 +100,14 @@ class Listener:
 
     async def _hear(self) -> None:
         try:
+            # One sensor for as long as we live: it knows what it heard before its connection was made anew.
+            self._sensor = self._sensor or self.plan.open()
             # Closed here and now, whatever it waits for.
-            async with aclosing(cast(Any, self.plan.open().readings(self._refuse))) as readings:
+            async with aclosing(cast(Any, self._sensor.readings(self._refuse))) as readings:
                 async for reading in readings:
                     self._heard(reading)
                     await asyncio.sleep(0)  # a flood leaves time for the others
-        except SensorError as error:
+        except DaiseeError as error:
             self._wrong(str(error))
         except Exception as error:
             log.debug("%s", self._name, exc_info=True)

@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -22,6 +23,7 @@ from urllib.parse import urlsplit
 
 from daisee import shallow
 from daisee.errors import UsageError
+from daisee.files import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -47,18 +49,25 @@ def load_prices(source: str, folder: Path, *, fetch: bool = True) -> dict[int, D
             raise UsageError(f"{path} cannot be read: {error.strerror}") from error
         except ValueError as error:
             raise UsageError(f"{path}: {error}") from error
+    if "@" in urlsplit(source).netloc:
+        raise UsageError(
+            f"the prices of {_shown(source)}: an address with a user or a password in it is not asked; leave them out"
+        )
     kept = folder / f"prices-{hashlib.sha256(source.encode()).hexdigest()[:12]}.json"
     known = _kept(kept)
     if not fetch:
         return known
     try:
-        known |= prices_of(_fetched(source))
-    except (OSError, ValueError) as error:
+        found = prices_of(_fetched(source))
+    except (OSError, ValueError, HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         if not known:
             raise UsageError(f"no prices from {_shown(source)} ({reason}); is the address right, and the net there?") from error
         log.warning("no new prices from %s (%s); those of before are taken", _shown(source), reason)
         return known
+    if found.items() <= known.items():
+        return known  # nothing new: the card is spared
+    known |= found
     _keep(kept, known)
     return known
 
@@ -143,10 +152,8 @@ def _kept(file: Path) -> dict[int, Decimal]:
 
 
 def _keep(file: Path, known: Mapping[int, Decimal]) -> None:
-    new = file.with_suffix(".new")
     try:
-        new.write_text(json.dumps({str(start): str(price) for start, price in known.items()}), "utf-8")
-        new.replace(file)
+        write_whole(file, json.dumps({str(start): str(price) for start, price in known.items()}))
     except OSError as error:
         log.warning("%s cannot be written (%s); these prices are not kept", file, error.strerror)
 

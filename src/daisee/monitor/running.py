@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 
 DAY_S = 86_400
 PRICES_S = 3_600
+AGAIN_S = 60.0
+
+Work = Callable[[], Coroutine[Any, Any, None]]
+"""What is done for ever."""
 
 
 @contextmanager
@@ -97,14 +101,25 @@ class Monitor:
                 log.warning("%s", error)
             await asyncio.sleep(PRICES_S)
 
-    def works(self) -> list[Coroutine[Any, Any, None]]:
+    def works(self) -> list[Work]:
         """List what is to be done as long as the home lives."""
-        works = [listener.listen() for listener in self.listeners]
+        works: list[Work] = [listener.listen for listener in self.listeners]
         if self.announcer is not None:
-            works.append(self.announcer.announce())
+            works.append(self.announcer.announce)
         if any(isinstance(each.get("prices"), str) for each in self.settings.tariffs if isinstance(each, dict)):
-            works.append(self._fetch_prices())
+            works.append(self._fetch_prices)
         return works
+
+
+async def _for_ever(work: Work) -> None:
+    """Do what is to be done for ever; should it fail in a way that was not foreseen, say so and begin again."""
+    while True:
+        try:
+            await work()
+        except Exception as error:
+            log.debug("%s", work, exc_info=True)
+            log.error("what was not foreseen: %r; it is tried again. Please tell the makers of DAISEE, with what -vv says", error)
+        await asyncio.sleep(AGAIN_S)
 
 
 async def live(
@@ -113,7 +128,7 @@ async def live(
     """Measure homes, whose books these are, until told to stop; then all that was measured is written down."""
     server = HttpServer(app)
     with books:
-        tasks = [asyncio.create_task(work) for monitor in monitors for work in monitor.works()]
+        tasks = [asyncio.create_task(_for_ever(work)) for monitor in monitors for work in monitor.works()]
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             await told_to_stop.wait()

@@ -14,6 +14,7 @@ from daisee.config import Setting, check_keys, dotted, flag, number, one_of, rea
 from daisee.errors import ConfigurationError, UsageError
 from daisee.model.home import Role
 from daisee.monitor.announce import SETTINGS as MQTT
+from daisee.monitor.announce import slug
 from daisee.monitor.sensors import Kind, Sensor, kind_names, kind_of
 from daisee.monitor.store import Meter
 
@@ -176,7 +177,7 @@ def _sensor(file: Path, name: str, written: Any) -> SensorPlan:
     common = read_section(file, key, {name: value for name, value in written.items() if name in _COMMON}, SENSOR)
     check_keys(file, key, written, [*_COMMON, "kind", *(setting.name for setting in kind.settings)])
     own = {name: value for name, value in written.items() if name not in _COMMON and name != "kind"}
-    return SensorPlan(
+    plan = SensorPlan(
         name=name,
         kind=kind,
         settings=read_section(file, key, own, kind.settings),
@@ -185,6 +186,12 @@ def _sensor(file: Path, name: str, written: Any) -> SensorPlan:
         scale=common["scale"],
         silent_after_s=common["silent_after_s"],
     )
+    if kind.listens:
+        try:
+            plan.open()  # it connects with nothing yet, but knows what of its settings does not go together
+        except UsageError as error:
+            raise ConfigurationError(file, key, str(error)) from error
+    return plan
 
 
 _COMMON = tuple(setting.name for setting in SENSOR)
@@ -214,3 +221,9 @@ def _check_names(file: Path, settings: MonitorSettings) -> None:
     for name in names:
         if names.count(name) > 1:
             raise ConfigurationError(file, dotted("monitor.sensors", name), "two of its meters have this name")
+    slugs: dict[str, str] = {}
+    for meter in settings.meters:
+        other = slugs.setdefault(slug(meter.name), meter.name)
+        if settings.mqtt is not None and other != meter.name:
+            told = f"by MQTT it has the same name as {other}; give one of them another"
+            raise ConfigurationError(file, dotted("monitor.sensors", meter.name), told)

@@ -16,7 +16,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from daisee.cli.monitor.home import config_option
+from daisee.cli.monitor.home import DAY, config_option
 from daisee.cli.saying import json_option
 from daisee.errors import UsageError
 from daisee.model.calendar import Period, midnight_s, next_first_day
@@ -28,15 +28,15 @@ from daisee.monitor.store import Slot
 from daisee.monitor.tariffs import read_tariffs
 from daisee.units import JOULES_PER_KWH
 
-MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+MONTH = re.compile(r"(19[7-9]\d|2\d{3})-(0[1-9]|1[0-2])")
 
 
 @click.command("bill")
 @config_option
 @click.option("--month", metavar="YYYY-MM", help="The month.", show_default="the last whole one")
 @click.option("--year", type=click.IntRange(1970, 2999), help="A whole year instead.")
-@click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), help="Any days instead: the first.")
-@click.option("--to", "last", type=click.DateTime(["%Y-%m-%d"]), help="The last of them.")
+@click.option("--from", "first", type=DAY, help="Any days instead: the first.")
+@click.option("--to", "last", type=DAY, help="The last of them.")
 @click.option(
     "--csv", "csv_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the lines to a file."
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from daisee.cli.monitor.home import config_option
+from daisee.cli.monitor.home import MOMENT, config_option
 from daisee.cli.saying import json_option
 from daisee.errors import UsageError
 from daisee.monitor.exporting import (
@@ -31,8 +31,6 @@ from daisee.monitor.running import open_store
 from daisee.monitor.settings import read_settings
 from daisee.monitor.store import Store
 
-DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"])
-
 
 @click.command("export")
 @click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
@@ -42,8 +40,8 @@ DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"])
     help="The slots of meters, those of the home, or readings as far as they are kept.",
 )  # fmt: skip
 @click.option("--meter", "asked", multiple=True, metavar="NAME", help="Only this meter; may be said again.")
-@click.option("--from", "since", type=DAY, help="The first day, or moment, in the home's time zone.")
-@click.option("--to", "until", type=DAY, help="The day, or moment, before which it ends.")
+@click.option("--from", "since", type=MOMENT, help="The first day, or moment, in the home's time zone.")
+@click.option("--to", "until", type=MOMENT, help="The day, or moment, before which it ends.")
 @click.option("--dry-run", is_flag=True, help="Count what it would write, and write nothing.")
 @json_option
 def export_command(
@@ -61,6 +59,8 @@ def export_command(
     FILE is a CSV, gzipped where it ends with .gz, or Parquet where it ends with .parquet; it is never written over. Times are
     UTC. `daisee monitor import` takes the slots of meters, and readings, and has the same energies.
     """
+    if as_json and file is None and not dry_run:
+        raise UsageError("--json says what was written to a FILE; name one, or leave --json out: what is exported is CSV")
     settings = read_settings(config)
     from_s, to_s = (None if day is None else int(day.replace(tzinfo=settings.zone).timestamp()) for day in (since, until))
     if what == "home" and asked:

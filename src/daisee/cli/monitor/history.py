@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from daisee.cli.monitor.home import config_option
+from daisee.cli.monitor.home import DAY, config_option
 from daisee.cli.saying import json_option
 from daisee.model.readings import SLOT_S
 from daisee.monitor.collector import Collector
@@ -31,7 +31,7 @@ WIDTH = 20
 @click.option(
     "--days", type=click.IntRange(1, 3_660), default=7, show_default=True, help="The last so many days; 1 is by the hour."
 )
-@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="The last day.", show_default="today")
+@click.option("--until", type=DAY, help="The last day.", show_default="today")
 @json_option
 def history_command(config: Path, days: int, until: datetime | None, as_json: bool) -> None:
     """Show what the home used, made, imported and exported, day by day, or hour by hour of one day.

@@ -25,6 +25,22 @@ config_option: Callable[..., Any] = click.option(
 )
 
 
+class Moment(click.DateTime):
+    """A day, or a moment of one, of the years that meters measure in: a calendar's ends are no days to count from."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read it."""
+        found = super().convert(value, param, ctx)
+        if not FIRST_YEAR <= found.year <= LAST_YEAR:
+            self.fail(f"{value} is of no year from {FIRST_YEAR} to {LAST_YEAR}", param, ctx)
+        return found
+
+
+FIRST_YEAR, LAST_YEAR = 1981, 2999
+DAY = Moment(["%Y-%m-%d"])
+MOMENT = Moment(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"])
+
+
 def sensor_of(settings: MonitorSettings, name: str) -> SensorPlan:
     """Answer a configured sensor by its name; UsageError where there is none."""
     plans = {plan.name: plan for plan in settings.sensors}

@@ -368,12 +368,11 @@ def _address(written: Any) -> str:
     return written if written.startswith("sim:") else written.upper()
 
 
-_heard_last_s: dict[str, float] = {}
 """By address: a sensor that failed is made anew, and must know what it missed."""
 
 
 def _open(**settings: Any) -> Sensor:
-    return AwoxSensor(**settings, last_s=_heard_last_s)
+    return AwoxSensor(**settings)
 
 
 KIND = Kind(

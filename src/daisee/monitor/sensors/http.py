@@ -20,6 +20,7 @@ import aiohttp
 from daisee import shallow
 from daisee.config import Setting, number, text, via
 from daisee.errors import SensorError
+from daisee.files import read_secret
 from daisee.model.home import Role
 from daisee.model.readings import Reading
 from daisee.monitor.sensors import House, Kind, Refuse, Sensor
@@ -103,7 +104,7 @@ class HttpSensor:
         if not self._password_file:
             return self._password
         try:
-            return Path(self._password_file).read_text("utf-8").strip()
+            return read_secret(Path(self._password_file))
         except OSError as error:
             raise SensorError(f"{self._password_file} cannot be read: {error.strerror}") from error
 
