@@ -14,7 +14,7 @@ from tests.monitor import mosquitto
 from daisee.config import read_section
 from daisee.errors import ConfigurationError, SensorError
 from daisee.model.home import Live, Role
-from daisee.monitor.announce import SETTINGS, Announcer, entities, state_of
+from daisee.monitor.announce import SETTINGS, Announcer, entities, slug, state_of
 from daisee.monitor.store import Meter, MeterSlot, Slot
 from daisee.units import Watts
 
@@ -81,7 +81,7 @@ def test_home_assistant_finds_the_home_and_its_energy_dashboard_can_use_it(mosqu
     energies = {key: state[key] for key in state if key.endswith("_kwh")}
     assert energies == {
         "consumed_kwh": 2.0, "produced_kwh": 3.0, "imported_kwh": 1.0, "exported_kwh": 0.5, "charged_kwh": 5.0,
-        "discharged_kwh": 4.0, "heat_pump_kwh": 1.0,
+        "discharged_kwh": 4.0, "sub_heat_pump_kwh": 1.0,
     }  # fmt: skip
 
 
@@ -135,3 +135,12 @@ def test_a_broker_that_does_not_let_us_in_is_said(mosquitto_path: str) -> None:
 def test_a_topic_that_cannot_be_is_refused(topic: str) -> None:
     with pytest.raises(ConfigurationError, match=r"monitor\.mqtt\.topic"):
         settings(1883, topic=topic)
+
+
+def test_names_stay_apart_and_no_sub_load_stands_for_the_home() -> None:
+    assert len({slug(name) for name in ("東京", "大阪", "Küche", "K che", "Kuche")}) == 5
+    assert slug("Heat pump") == "heat_pump"
+    meters = [Meter("load", Role.LOAD), Meter("Consumed", Role.SUB_LOAD)]
+    found = state_of(None, Slot(0, consumed_j=100 * KWH), {"Consumed": MeterSlot(0, 2 * KWH)}, meters)
+    assert (found["consumed_kwh"], found["sub_consumed_kwh"]) == (100.0, 2.0)
+    assert len({entity.key for entity in entities(meters)}) == len(entities(meters))

@@ -97,3 +97,15 @@ def test_no_file_is_said_with_the_command_that_shows_one(tmp_path: Path) -> None
 def test_a_device_of_several_meters_has_those_that_are_given_a_role(tmp_path: Path) -> None:
     settings = of(tmp_path, "kind='sunspec'\nhost='h'\nparts={inverter='production', meter='grid', battery=false}")
     assert {meter.name: meter.role for meter in settings.meters} == {"x-inverter": Role.PRODUCTION, "x-meter": Role.GRID}
+
+
+def test_settings_that_do_not_go_together_are_said_before_anything_runs(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"monitor\.sensors\.x: the preset tasmota needs device"):
+        of(tmp_path, 'kind = "mqtt"\npreset = "tasmota"')
+
+
+def test_two_meters_of_one_name_by_mqtt_are_refused_where_it_is_told(tmp_path: Path) -> None:
+    meters = "".join(f'[monitor.sensors."{name}"]\nkind = "push"\nrole = "sub-load"\n' for name in ("heat pump", "heat-pump"))
+    assert len(home(tmp_path, "[monitor]\n" + meters).sensors) == 2
+    with pytest.raises(ConfigurationError, match="by MQTT it has the same name as heat pump"):
+        home(tmp_path, "[monitor]\n[monitor.mqtt]\n" + meters)

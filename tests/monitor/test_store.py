@@ -1,7 +1,12 @@
 """What a home remembers, in memory and in SQLite alike."""
 
+import contextlib
 import logging
+import os
+import random
 import secrets
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +22,7 @@ from daisee.model.home import Role
 from daisee.model.readings import Flow, Reading, Span
 from daisee.model.source import from_neighbour
 from daisee.monitor import migrations
-from daisee.monitor.database import Database
+from daisee.monitor.database import PATIENCE, Database
 from daisee.monitor.history import History
 from daisee.monitor.schema import METADATA
 from daisee.monitor.sqlstore import REMEMBERED_SLOTS, SqlStore
@@ -268,3 +273,87 @@ def test_the_migrations_make_the_tables_that_the_code_knows(kind: str, request: 
         compared = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(compared, METADATA) == []
     engine.dispose()
+
+
+def readings_in(path: Path) -> int:
+    again = SqlStore(path)
+    found = len(list(again.readings("load", 0, float("inf"))))
+    again.close()
+    return found
+
+
+@pytest.mark.parametrize("how", ["overwritten", "cut to nothing", "taken away", "replaced"])
+def test_what_happens_to_the_file_while_it_is_used_costs_nothing_of_what_still_waits(how: str, tmp_path: Path) -> None:
+    path, other = tmp_path / "home.sqlite", tmp_path / "other.sqlite"
+    SqlStore(other).close()
+    store = SqlStore(path, flush_every_s=float("inf"))
+    fill(store, 20)
+    store.flush()
+    with store.database.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    if how == "overwritten":
+        path.write_bytes(random.Random(1).randbytes(path.stat().st_size))
+    elif how == "cut to nothing":
+        os.truncate(path, 0)
+    elif how == "taken away":
+        path.unlink()
+    else:
+        other.replace(path)
+    store.add_reading("load", at(20 * 60 + 1))
+    with contextlib.suppress(StoreError):
+        store.meter_slots("load")  # whoever looks sees it first
+    store.close()
+    assert readings_in(path) >= 1
+    assert len(list(tmp_path.glob("home.sqlite.damaged-*Z"))) == (how in ("overwritten", "cut to nothing"))
+
+
+def test_what_was_written_beside_a_damaged_file_is_kept_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "home.sqlite"
+    path.write_bytes(b"nothing of SQLite's")
+    path.with_name("home.sqlite-wal").write_bytes(b"the newest of what was written")
+    SqlStore(path).close()
+    (aside,) = tmp_path.glob("home.sqlite.damaged-*-wal")
+    assert aside.read_bytes() == b"the newest of what was written"
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def test_of_those_who_write_a_home_there_is_one(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    where = tmp_path / "home.sqlite" if kind == "sqlite" else request.getfixturevalue("postgres_url")
+    first, second = Database(where), Database(where)
+    one, same = SqlStore(first, "a"), SqlStore(second, "a")
+    one.hold()
+    one.hold()
+    with pytest.raises(UsageError, match="written by another process for the home a"):
+        same.hold()
+    if kind == "postgresql":
+        SqlStore(second, "b").hold()
+    first.close()
+    same.hold()
+    second.close()
+
+
+def test_what_waited_and_cannot_be_written_at_the_end_is_said_to_be_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = SqlStore(tmp_path / "home.sqlite", flush_every_s=float("inf"))
+    fill(store, 20)
+
+    def fails() -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(store.database, "writing", fails)
+    with pytest.raises(StoreError, match=r"the disk is full\. 20 readings that waited are lost"):
+        store.close()
+
+
+def test_a_postgresql_that_says_nothing_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PATIENCE, "connect_timeout", 2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        with pytest.raises(StoreError, match="see whether it runs"):
+            Database(f"postgresql://daisee@127.0.0.1:{silent.getsockname()[1]}/none?application_name=geheim")
+        assert time.monotonic() - began < 60
+
+
+def test_a_password_among_an_address_s_options_is_not_told_either() -> None:
+    with pytest.raises(StoreError) as told:
+        Database("postgresql://daisee@127.0.0.1:9/none?password=geheim")
+    assert "geheim" not in str(told.value)

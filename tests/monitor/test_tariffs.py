@@ -6,7 +6,9 @@ import asyncio
 import csv
 import json
 import logging
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -249,3 +251,61 @@ def test_a_running_monitor_fetches_prices_before_they_are_asked_for(source: tupl
 
     asyncio.run(story())
     assert load_prices(url, tmp_path, fetch=False)[T0] == Decimal("0.10")
+
+
+def test_prices_that_are_not_new_are_not_written_again(source: tuple[str, dict[str, Any]], tmp_path: Path) -> None:
+    url, _ = source
+    load_prices(url, tmp_path)
+    (kept,) = tmp_path.glob("prices-*.json")
+    before = kept.stat().st_mtime_ns
+    load_prices(url, tmp_path)
+    assert kept.stat().st_mtime_ns == before
+    assert not list(tmp_path.glob("*.new"))
+
+
+def test_a_source_that_speaks_no_http_and_one_with_a_password_are_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def babble() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1_000)
+                connection.sendall(b"hello\r\n\r\n")
+
+        babbling = threading.Thread(target=babble)
+        babbling.start()
+        with pytest.raises(UsageError, match="no prices from"):
+            load_prices(f"http://127.0.0.1:{server.getsockname()[1]}/", tmp_path)
+        babbling.join()
+    with pytest.raises(UsageError) as told:
+        load_prices("http://anna:geheim@prices.example/p", tmp_path)
+    assert "geheim" not in str(told.value)
+
+
+def test_work_that_fails_unforeseen_is_told_and_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("daisee.monitor.running.AGAIN_S", 0.05)
+    file = tmp_path / "daisee.toml"
+    file.write_text('[monitor]\n[monitor.sensors.x]\nkind = "push"\n')
+    done: list[float] = []
+
+    async def breaks() -> None:
+        done.append(time.monotonic())
+        raise ZeroDivisionError("by nothing")
+
+    async def story() -> None:
+        settings = read_settings(file)
+        with listen(0, "port") as listening, open_store(settings) as store:
+            monitor = Monitor(settings, store)
+            monkeypatch.setattr(monitor, "works", lambda: [breaks])
+            told_to_stop = asyncio.Event()
+            living = asyncio.create_task(live(monitor.books, [monitor], told_to_stop, create_monitor_app(monitor), listening))
+            async with asyncio.timeout(60):
+                while len(done) < 2:  # noqa: ASYNC110  # it tells nobody
+                    await asyncio.sleep(0.05)
+            told_to_stop.set()
+            await living
+
+    asyncio.run(story())
+    assert "by nothing" in caplog.text

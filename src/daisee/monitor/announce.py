@@ -192,13 +192,17 @@ class Announcer:
 
     async def _tell(self, client: aiomqtt.Client) -> None:
         await self._introduce(client)
-        await client.publish(self.availability_topic, "online", qos=1, retain=True)
+        known: bool | None = None
         while True:
             try:
                 state = await asyncio.to_thread(self._state)
             except StoreError as error:
                 log.debug("%s", error)
-            else:
+                state = None
+            if (state is not None) != known:
+                known = state is not None
+                await client.publish(self.availability_topic, "online" if known else "offline", qos=1, retain=True)
+            if state is not None:
                 await client.publish(self.state_topic, json.dumps(state), retain=True)
             await asyncio.sleep(self._given["every_s"])
 

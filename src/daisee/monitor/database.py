@@ -1,12 +1,14 @@
 """The database that stores lie in: SQLite in write-ahead mode, one file; or PostgreSQL, which many homes may share.
 
 Its tables are brought up to what this version knows when it is opened. A SQLite file that is damaged is set aside, loudly, and
-a new one begun: measuring goes on.
+a new one begun: measuring goes on. Of a home's writers there is one at a time.
 """
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import os
 import sqlite3
 import threading
 import time
@@ -15,7 +17,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, inspect, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError, SQLAlchemyError
@@ -26,6 +28,9 @@ from daisee.monitor.schema import METADATA
 
 log = logging.getLogger(__name__)
 
+MAGIC = b"SQLite format 3\0"
+WRITES = 0x0DA15EE
+"""Among PostgreSQL's advisory locks, those of who writes a home."""
 DAMAGED = ("malformed", "not a database", "file is encrypted", "disk image")
 """What SQLite says of a file that is none of its own, or no longer whole."""
 
@@ -51,12 +56,14 @@ class Database:
         self._lock = threading.RLock()
         """SQLite lets one write at a time, and the connection that does is kept."""
         self._kept: Connection | None = None
-        try:
-            self._engine = self._open()
-        except SQLAlchemyError as error:
-            if not (self.is_sqlite and is_damage(error)):
-                raise StoreError(f"{self.name} cannot be opened as a store ({cause(error)}); {self._advice}") from error
-            self.set_aside(error)
+        self._held: IO[bytes] | Connection | None = None
+        self._damage: Exception | str | None = None
+        self._file: os.stat_result | None = None
+        self._engine = self._open_whole()
+
+    @property
+    def _path(self) -> Path:
+        return Path(str(self._url.database))
 
     @property
     def is_sqlite(self) -> bool:
@@ -75,17 +82,61 @@ class Database:
             with self._engine.connect() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            raise StoreError(f"{self.name} cannot be read ({cause(error)})") from error
+            damaged = self._note_damage(error)
+            raise StoreError(f"{self.name} cannot be read ({cause(error)})", damaged=damaged) from error
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Change it, whole or not at all; StoreError where that fails."""
+        if self.is_damaged:
+            raise StoreError(f"{self.name} is damaged, or gone", damaged=True)
         try:
             with self._begun() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            damaged = self.is_sqlite and is_damage(error)
+            damaged = self._note_damage(error)
             raise StoreError(f"{self.name} cannot be written ({cause(error)}); {self._advice}", damaged=damaged) from error
+
+    def hold(self, home: str, home_id: int) -> None:
+        """Be the one who writes a home, until this is closed. UsageError where another process is; StoreError."""
+        told = f"{self.name} is written by another process for the home {home}; stop that first (is it `daisee monitor run`?)"
+        if self.is_sqlite:
+            if self._held is None:
+                self._held = _locked(self._path.with_name(f"{self._path.name}.lock"), told)
+            return
+        with self.reading():
+            if self._held is None:
+                self._held = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            asked = self._held.exec_driver_sql("SELECT pg_try_advisory_lock(%s, %s)", (WRITES, home_id))  # type: ignore[union-attr]
+            if not asked.scalar():
+                raise UsageError(told)
+
+    @property
+    def is_damaged(self) -> bool:
+        """Tell whether a SQLite file was seen to be no longer whole, is gone, or another one stands in its place."""
+        if self._file is None or self._damage is not None:
+            return self._damage is not None
+        try:
+            now = self._path.stat()
+        except OSError:
+            return True
+        return (now.st_dev, now.st_ino) != (self._file.st_dev, self._file.st_ino)
+
+    def _note_damage(self, error: SQLAlchemyError) -> bool:
+        if self.is_sqlite and is_damage(error):
+            self._damage = error
+        return self._damage is not None
+
+    def mend(self) -> None:
+        """Set a damaged file aside and begin a new one; where it is gone, or was replaced, go on with what is there now."""
+        self._let_go()
+        self._engine.dispose()
+        if self._damage is not None:
+            self._set_aside(self._damage)
+        else:
+            told = "%s was taken away, or another file stands in its place; what is in memory goes into what is there now"
+            log.error(told, self.name)
+        self._engine = self._open_whole()
 
     @contextmanager
     def _begun(self) -> Iterator[Connection]:
@@ -122,29 +173,45 @@ class Database:
         except sqlite3.Error as error:
             raise DBAPIError.instance(statement, None, error, sqlite3.Error, dialect=self._engine.dialect) from error
 
-    def set_aside(self, error: Exception) -> Path:
-        """Give a damaged file another name, for who may mend it, and begin a new one; answer its new name."""
-        path = Path(str(self._url.database))
+    def _set_aside(self, error: Exception | str) -> None:
+        """Give a damaged file another name, for who may mend it."""
+        path, self._damage = self._path, None
         aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
-        self._let_go()
-        if hasattr(self, "_engine"):
-            self._engine.dispose()
         for ending in ("", "-wal", "-shm"):
             part = path.with_name(path.name + ending)
             if part.exists():
                 part.rename(aside.with_name(aside.name + ending))
-        log.error("%s is damaged (%s). It is kept as %s; a new one is begun, and measuring goes on", path, cause(error), aside)
-        self._engine = self._open()
-        return aside
+        log.error(
+            "%s is damaged (%s). It is kept as %s; a new one is begun, and measuring goes on. Its tokens are gone with it: "
+            "`daisee monitor token new` makes others",
+            path, cause(error), aside,
+        )  # fmt: skip
 
     def close(self) -> None:
         """Let go of it."""
         self._let_go()
+        if self._held is not None:
+            with suppress(SQLAlchemyError):
+                self._held.close()
+            self._held = None
         self._engine.dispose()
 
     @property
     def _advice(self) -> str:
         return "free space or mend its rights" if self.is_sqlite else "see whether it runs, and lets this user in"
+
+    def _open_whole(self) -> Engine:
+        """Open it; a SQLite file that is damaged is set aside before. StoreError."""
+        if self.is_sqlite and not _begins_as_sqlite(self._path):
+            # Before SQLite looks at it: it would clear away the newest of what was written, which lies beside.
+            self._set_aside("it does not begin as SQLite's files do")
+        try:
+            return self._open()
+        except SQLAlchemyError as error:
+            if not (self.is_sqlite and is_damage(error)):
+                raise StoreError(f"{self.name} cannot be opened as a store ({cause(error)}); {self._advice}") from error
+            self._set_aside(error)
+            return self._open()
 
     def _open(self) -> Engine:
         if self.is_sqlite:
@@ -163,6 +230,7 @@ class Database:
         except BaseException:
             engine.dispose()
             raise
+        self._file = self._path.stat() if self.is_sqlite else None
         return engine
 
 
@@ -171,7 +239,30 @@ def is_damage(error: SQLAlchemyError) -> bool:
     return isinstance(error, DatabaseError | OperationalError) and any(word in cause(error) for word in DAMAGED)
 
 
-def cause(error: Exception) -> str:
+def _begins_as_sqlite(path: Path) -> bool:
+    """Tell whether a file may be SQLite's: one that is not there, or has nothing in it yet, may."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MAGIC)) in (b"", MAGIC)
+    except OSError:
+        return True  # whoever opens it says why it cannot
+
+
+def _locked(path: Path, told: str) -> IO[bytes]:
+    """Hold a file of nothing that says who writes; UsageError with what is `told` where another process holds it."""
+    try:
+        file = path.open("ab")
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written ({error.strerror}); free space or mend its rights") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise UsageError(told) from None
+    return file
+
+
+def cause(error: Exception | str) -> str:
     """Say in a line what went wrong."""
     return str(getattr(error, "orig", None) or error).strip().splitlines()[0]
 

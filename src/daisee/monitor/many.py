@@ -32,7 +32,7 @@ class ManyHomes:
         flush_every_s: float = 60.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Open each home; the database stays somebody else's to close."""
+        """Open each home, to be its writer; the database stays somebody else's to close."""
         self._database = database
         self._stuck = False
         self.books = Books(self.flush, flush_every_s, clock)
@@ -40,6 +40,7 @@ class ManyHomes:
         """By the home's name."""
         for settings in homes:
             store = History(database, settings.home, flush_every_s=float("inf"))
+            store.hold()
             self.monitors[settings.home] = Monitor(settings, store, clock, self.books)
 
     def flush(self) -> bool:

@@ -34,15 +34,19 @@ Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 @contextmanager
-def open_store(settings: MonitorSettings) -> Iterator[History]:
-    """Open what a home's configuration names; StoreError, UsageError."""
+def open_store(settings: MonitorSettings, *, writes: bool = False) -> Iterator[History]:
+    """Open what a home's configuration names; StoreError, UsageError. Of those who write measurements there is one at a time."""
     # Whoever keeps the books writes down what waits, by this machine's clock.
     never = float("inf")
     if isinstance(settings.where, str):
         with closing(Database(settings.where)) as database, closing(History(database, settings.home, never)) as store:
+            if writes:
+                store.hold()
             yield store
     else:
         with closing(History(settings.where, settings.home, never)) as store:
+            if writes:
+                store.hold()
             yield store
 
 

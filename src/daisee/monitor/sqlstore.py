@@ -95,6 +95,10 @@ class SqlStore(MemoryStore):
         """Map the home's meters to their numbers in the database."""
         return self._meter_ids
 
+    def hold(self) -> None:
+        """Be the one who writes this home, until its database is closed. UsageError where another process is."""
+        self.database.hold(self.home, self._home_id)
+
     def reread(self) -> None:
         """Write down what waits, and forget what is in memory: somebody writes, or wrote, beside this store."""
         self.flush_all()
@@ -127,8 +131,6 @@ class SqlStore(MemoryStore):
         try:
             self.flush()
         except StoreError as error:
-            if error.damaged and self._owns:
-                return self._begin_anew(error)
             if not self.is_stuck:
                 log.error("%s; what is measured waits in memory until then", error)
             self.is_stuck = True
@@ -138,13 +140,12 @@ class SqlStore(MemoryStore):
         self.is_stuck = False
         return True
 
-    def _begin_anew(self, error: StoreError) -> bool:
-        """Set a damaged file aside, and write what is in memory into a new one."""
-        self.database.set_aside(error)
+    def _begin_anew(self) -> None:
+        """Have a damaged file set aside, and write what is in memory into a new one."""
+        self.database.mend()
         self._dirty_slots, self._dirty_meter_slots = set(self._slots), set(self._meter_slots)
         self._dirty_blocks, self._written = set(self._blocks), {}
         self._begin()
-        return self.flush_or_wait()
 
     def add_share(self, share: Share) -> None:
         """Count who fed the load into its slot."""
@@ -214,14 +215,20 @@ class SqlStore(MemoryStore):
 
         A slot that still grows is not written each time: should this process die, it is counted anew from its readings.
         """
+        if self._owns and self.database.is_damaged:
+            self._begin_anew()
         if not (self._dirty_slots or self._dirty_meter_slots or self._dirty_blocks):
             return
         try:
             with self._writing() as connection:
                 self.write(connection)
-        except StoreError:
+        except StoreError as error:
             self.not_written()
-            raise
+            if not (error.damaged and self._owns):
+                raise
+            self._begin_anew()
+            with self._writing() as connection:
+                self.write(connection)
         self.written()
 
     def write(self, connection: Connection) -> None:
@@ -285,9 +292,12 @@ class SqlStore(MemoryStore):
         }
 
     def close(self) -> None:
-        """Flush and let go."""
+        """Flush and let go. StoreError, with what is lost, where that cannot be written."""
         try:
             self.flush_all()
+        except StoreError as error:
+            lost = sum(len(self._blocks[key]) - self._written.get(key, 0) for key in self._dirty_blocks)
+            raise StoreError(f"{error}. {lost} readings that waited are lost") from error
         finally:
             if self._owns:
                 self.database.close()

@@ -257,13 +257,6 @@ def test_a_plug_that_was_never_heard_has_missed_nothing() -> None:
     assert gatt.asked == [STATUS]
 
 
-def test_sensors_of_the_same_plug_know_of_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sensor that failed is made anew by who listens to it."""
-    monkeypatch.setattr(awox, "_heard_last_s", {})
-    first, second = (cast(AwoxSensor, KIND.open(address="sim:/a", poll_s=1)) for _ in range(2))
-    assert first._last_s is second._last_s
-
-
 @pytest.mark.parametrize("off_s", [-0.05, 0.0, 0.05])
 def test_around_a_full_hour_the_history_is_waited_with(off_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(awox, "BORDER_S", 0.1)

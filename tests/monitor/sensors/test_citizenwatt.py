@@ -15,6 +15,9 @@ from hypothesis import strategies as st
 from tests.monitor.sensors.devices import Heard, listen
 
 from daisee.errors import SensorError, UsageError
+from daisee.model.home import Role
+from daisee.model.readings import Reading
+from daisee.monitor.listening import Listener
 from daisee.monitor.sensors.citizenwatt import (
     EXAMPLE_KEY,
     KIND,
@@ -26,6 +29,7 @@ from daisee.monitor.sensors.citizenwatt import (
     decode,
     encode,
 )
+from daisee.monitor.settings import SensorPlan
 
 KEY = bytes.fromhex("2b7e151628aed2a6abf7158809cf4f3c")
 
@@ -137,3 +141,30 @@ def test_the_simulator_is_a_radio_that_the_sensor_hears(simulated: Callable[...,
     heard = simulated(KIND, {}, 3)
     assert not heard.refused
     assert heard.readings[0].power_w == pytest.approx(heard.house.power_w(heard.readings[0].at_s), abs=1)
+
+
+def test_what_was_heard_before_is_refused_after_the_connection_was_made_anew_too(tmp_path: Path) -> None:
+    radio, began = tmp_path / "radio.py", tmp_path / "began"
+    radio.write_text(f"""
+import pathlib, time
+began = pathlib.Path({str(began)!r})
+print({sent(777, 5_000).hex()!r} if began.exists() else {sent(100, 1_000_000).hex()!r}, flush=True)
+began.touch()
+""")
+    settings = {"radio": f"{sys.executable} {radio}", "key": KEY}
+    plan = SensorPlan(
+        name="radio", kind=KIND, settings=settings, roles={"": Role.LOAD}, invert=False, scale=1.0, silent_after_s=60
+    )
+    taken: list[Reading] = []
+    listener = Listener(plan, lambda _meter, reading: taken.append(reading))
+
+    async def story() -> None:
+        listening = asyncio.create_task(listener.listen())
+        async with asyncio.timeout(60):
+            while not listener.health.refused:  # noqa: ASYNC110  # it tells nobody
+                await asyncio.sleep(0.05)
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+
+    asyncio.run(story())
+    assert [reading.power_w for reading in taken] == [100.0]

@@ -56,10 +56,10 @@ def correct_command(
     """Amend the quarter of an hour of METER that begins at SLOT, like "2025-06-01 12:15" in the home's time zone.
 
     The home's use follows by the difference. What was there is kept; undoing is another correction. Without SLOT, list what
-    was amended. No `daisee monitor run` may write to the same store meanwhile.
+    was amended. A `daisee monitor run` that writes to the same store has to be stopped before.
     """
     settings = read_settings(config)
-    with open_store(settings) as store:
+    with open_store(settings, writes=slot is not None and not dry_run) as store:
         for each in settings.meters:
             if each.name == meter and each.name not in store.meters:
                 store.has_meter(each)

@@ -55,11 +55,11 @@ def import_command(
     taken whole or not at all. Readings older than the home keeps them become quarters of an hour alone, so give the files of
     all its meters together.
 
-    No `daisee monitor run` may write to the same store meanwhile. Exit code 1 where nothing could be taken.
+    A `daisee monitor run` that writes to the same store has to be stopped before. Exit code 1 where nothing could be taken.
     """
     settings = read_settings(config)
     wish = _wish(settings, shape, meter, role, names, units, dry_run)
-    with open_store(settings) as store, _progress(not as_json) as progress:
+    with open_store(settings, writes=not dry_run) as store, _progress(not as_json) as progress:
         outcome = import_files(store, settings.meters, files, wish, progress)
     if as_json:
         click.echo(json.dumps(_told(outcome)))

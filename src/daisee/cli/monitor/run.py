@@ -39,7 +39,7 @@ def run_command(config: Path) -> None:
     `flush_every_s`, and when it ends.
     """
     settings = _with_sensors(config)
-    with listen(settings.port, "port in [monitor]", settings.host) as listening, open_store(settings) as store:
+    with listen(settings.port, "port in [monitor]", settings.host) as listening, open_store(settings, writes=True) as store:
         monitor = Monitor(settings, store)
         _introduce(settings, monitor, Tokens(store))
         _until_told(monitor.books, [monitor], create_monitor_app(monitor), listening)
