@@ -1,5 +1,6 @@
-# Two commands are all a newcomer needs: `make demo` and `make test`. Both build what is missing first, in this folder only
-# (.venv, build/, and the two generated folders that .gitignore names), and are quick the second time.
+# Two commands are all a newcomer needs: `make demo` and `make test`. Both build what is missing first, in this folder (.venv,
+# build/, and the two generated folders that .gitignore names), and are quick the second time. What the tests need beyond that,
+# `make need` gets: Debian's packages, by apt, and geth, into the user's cache folder.
 
 PYTHON ?= python3
 ARGS ?=
@@ -48,7 +49,7 @@ venv: $(INSTALLED) ## Make the Python environment, .venv, from the lock
 
 build: $(BUILT) ## Compile the contracts and lay out the page's assets
 
-need: build ## Get what the tests need beyond Python: Chromium, geth
+need: build ## Get what the tests need beyond Python: Chromium, PostgreSQL, Mosquitto, geth
 	@$(VENV)/bin/python tools/need.py
 
 lint: build ## Look without running: style, types, walls
@@ -103,7 +104,7 @@ wheel: build ## Make the wheel, in dist/
 clean: ## Remove everything that was made here
 	@rm -rf $(VENV) build dist node_modules contracts/node_modules .hypothesis .import_linter_cache .mypy_cache .pytest_cache \
 		.ruff_cache src/daisee/ledger/artifacts src/daisee/web/static/vendor
-	@find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find src tests tools benchmarks hardware -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): requirements.lock
 	@sh tools/python.sh '$(PYTHON)'

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import daisee.demo
 from daisee.model.home import Role
 from daisee.model.readings import Quality
 from daisee.monitor.importing import Outcome, Wish, import_files
@@ -15,6 +16,7 @@ from daisee.monitor.sqlstore import SqlStore
 from daisee.monitor.store import Meter, total
 
 DATA = Path(__file__).parents[1] / "data"
+COMMUNITY = Path(daisee.demo.__file__).parent / "data" / "community.csv.gz"
 GRID = Meter("meter", Role.GRID)
 WH_J = 3_600
 
@@ -102,7 +104,7 @@ def test_a_home_of_the_community_is_what_its_rows_add_up_to(store: SqlStore) -> 
     names = {f"dev-{number}/{part}": "" for number in range(2, 7) for part in ("load", "production")}
     wish = Wish(names={**names, "dev-1/load": "house", "dev-1/production": "roof"})
     meters = [Meter("house", Role.LOAD), Meter("roof", Role.PRODUCTION)]
-    outcome = import_files(store, meters, [DATA / "community_dev.csv.gz"], replace(wish))
+    outcome = import_files(store, meters, [COMMUNITY], replace(wish))
     whole = total(store.slots())
     assert (whole.consumed_j, whole.produced_j, whole.covered_s) == (238_079_694, 669_076_614, 9_384 * 60)
     assert sum(outcome.left_out.values()) == 100_800

@@ -388,9 +388,8 @@ class SqlStore(MemoryStore):
         return list(slots.values())
 
     def _rows(self, table: Table, mine: Any, from_s: int, to_s: int | None) -> Sequence[Row[Any]]:
-        wanted = select(table).where(mine, table.c.start_s >= from_s).order_by(table.c.start_s)
-        if to_s is not None:
-            wanted = wanted.where(table.c.start_s < to_s)
+        until_s = FAR_S if to_s is None else to_s
+        wanted = select(table).where(mine, table.c.start_s >= from_s, table.c.start_s < until_s).order_by(table.c.start_s)
         with self._reading() as connection:
             return connection.execute(wanted).all()
 
