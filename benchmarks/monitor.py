@@ -55,7 +55,8 @@ FIVE = ("citizenwatt", "awox", "ina219", "acs712", "acs712-gauge")
 """The sensors of 2017."""
 LIVE_DAYS = 4
 OLD_COMMITS = 3_000
-ASKED = 25
+ASKED = 10
+STARTS = 3
 HOMES, PG_MINUTES = 1_000, 32
 PYTHON = sys.executable
 
@@ -98,9 +99,9 @@ def write_year(file: Path) -> None:
 
 
 @contextmanager
-def running(config: Path, port: int) -> Iterator[Callable[[str], bytes]]:
+def running(config: Path, port: int, name: str) -> Iterator[Callable[[str], bytes]]:
     """Run `daisee monitor run`, and answer what asks it with a token."""
-    token = daisee("monitor", "token", "new", "bench", "--config", config).stdout.strip()
+    token = daisee("monitor", "token", "new", name, "--config", config).stdout.strip()
     process = subprocess.Popen([PYTHON, "-m", "daisee", "monitor", "run", "--config", str(config)], stdout=subprocess.DEVNULL)
 
     def ask(path: str) -> bytes:
@@ -124,18 +125,23 @@ def running(config: Path, port: int) -> Iterator[Callable[[str], bytes]]:
         process.wait(30)
 
 
-def year_by_day(config: Path, port: int) -> tuple[float, int]:
-    """Answer how long a year by day takes through the API, in milliseconds, and the energy it tells."""
+def year_by_day(config: Path, port: int) -> tuple[float, float, int]:
+    """Answer how long a year by day takes through the API, asked first after a start and again, in ms; and its energy."""
     first = datetime.fromtimestamp(BEGIN_S, UTC) - timedelta(days=1)
     path = f"/api/v1/energy?by=day&from={first:%Y-%m-%d}&to={datetime.fromtimestamp(END_S, UTC):%Y-%m-%d}"
-    with running(config, port) as ask:
-        took, energy_j = [], 0
-        for _ in range(ASKED):
-            began = time.perf_counter()
-            told = ask(path)
-            took.append(time.perf_counter() - began)
-            energy_j = sum(day["consumed_j"] for day in json.loads(told))
-    return statistics.median(took) * 1e3, energy_j
+    firsts: list[float] = []
+    again: list[float] = []
+    energy_j = 0
+    for start in range(STARTS):
+        with running(config, port, f"bench-{start}") as ask:
+            ask("/api/v1/home")
+            time.sleep(2)  # as long as it takes to open a browser after a start
+            for place in range(ASKED):
+                began = time.perf_counter()
+                told = ask(path)
+                (again if place else firsts).append(time.perf_counter() - began)
+                energy_j = sum(day["consumed_j"] for day in json.loads(told))
+    return statistics.median(firsts) * 1e3, statistics.median(again) * 1e3, energy_j
 
 
 def part_old_year(folder: Path) -> dict[str, float]:
@@ -231,6 +237,12 @@ def _written() -> int:
         return next(int(line.split()[1]) for line in said if line.startswith("write_bytes"))
 
 
+def resident_kb() -> int:
+    """Answer the memory that this process has now."""
+    with Path("/proc/self/status").open() as said:
+        return next(int(line.split()[1]) for line in said if line.startswith("VmRSS"))
+
+
 def part_memory(folder: Path) -> dict[str, float]:
     """Run a monitor of five sensors through a simulated week, with its port open, and answer what it holds then."""
     import asyncio
@@ -248,14 +260,16 @@ def part_memory(folder: Path) -> dict[str, float]:
     settings = read_settings(config)
     week = 7 * DAY_S // STEP_S
 
-    async def live(monitor: Monitor) -> None:
+    async def live(monitor: Monitor) -> int:
         told_to_stop = asyncio.Event()
         with listen(port, "port") as listening:
             task = asyncio.create_task(live_on(monitor.books, [monitor], told_to_stop, create_monitor_app(monitor), listening))
             await asyncio.sleep(2)
             await asyncio.to_thread(simulate, monitor)
+            memory_kb = resident_kb()
             told_to_stop.set()
             await task
+            return memory_kb
 
     def simulate(monitor: Monitor) -> None:
         drawn = powers(week * len(settings.meters), 3)
@@ -269,10 +283,14 @@ def part_memory(folder: Path) -> dict[str, float]:
 
     with open_store(settings) as store:
         monitor = Monitor(settings, store)
-        asyncio.run(live(monitor))
-        with Path("/proc/self/status").open() as said:
-            memory_kb = next(int(line.split()[1]) for line in said if line.startswith("VmRSS"))
+        memory_kb = asyncio.run(live(monitor))
     return {"mb": memory_kb / 1_000, "sensors": len(settings.meters)}
+
+
+def cpu_s(pid: int) -> float:
+    """Answer the processor's time that another process has taken so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def part_many(folder: Path) -> dict[str, float]:
@@ -305,11 +323,14 @@ def part_many(folder: Path) -> dict[str, float]:
         took, cpu = time.perf_counter() - began, time.process_time() - cpu
         with database.reading() as connection:
             there = connection.exec_driver_sql("SELECT sum(count) FROM readings").scalar()
+            its = connection.exec_driver_sql("SELECT pid FROM pg_stat_activity").scalars().all()
+            pg_cpu = sum(map(cpu_s, its))
             slots = connection.exec_driver_sql("SELECT count(*) FROM slots").scalar()
         database.close()
     if there != count * HOMES:
         raise SystemExit(f"{there} readings of {count * HOMES} are there")
-    return {"per_s": count * HOMES / took, "share": cpu / (PG_MINUTES * 60), "slots": float(slots or 0)}
+    of_time = {"share": cpu / (PG_MINUTES * 60), "pg_share": pg_cpu / (PG_MINUTES * 60)}
+    return {"per_s": count * HOMES / took, "slots": float(slots or 0), **of_time}
 
 
 PARTS: dict[str, Callable[[Path], dict[str, float]]] = {
@@ -339,7 +360,7 @@ def measure(folder: Path, step: Callable[[str], None]) -> tuple[dict[str, float]
     import_s = time.perf_counter() - began
     disk_mb = sum(file.stat().st_size for file in folder.glob("home.sqlite*")) / 1e6
     step("it is asked for by day")
-    by_day_ms, energy_j = year_by_day(config, port)
+    first_ms, by_day_ms, energy_j = year_by_day(config, port)
     step("the same, as in 2017")
     old = in_a_process("old-year", folder)
     step("live samples, now and as in 2017")
@@ -351,6 +372,7 @@ def measure(folder: Path, step: Callable[[str], None]) -> tuple[dict[str, float]
     old["energy_difference"] = abs(energy_j - old["energy_j"]) / old["energy_j"]
     return {
         "year_by_day_ms": round(by_day_ms, 2),
+        "year_by_day_first_ms": round(first_ms, 2),
         "year_by_day_ms_2017": round(old["ms"], 1),
         "sample_us": round(live["us"], 1),
         "sample_us_2017": round(live["old_us"], 1),
@@ -378,9 +400,10 @@ def main() -> None:
         table.add_column(name, justify="left" if name == "work" else "right")
     old_year = f"{old['ms'] / 1e3:.1f} s, {old['memory_gb']:.1f} GB"
     disk = f"{figures['disk_mb_per_sensor_year']:.1f} MB"
-    rate = f"{many['per_s']:.0f} readings/s, {many['share']:.1%} of a core"
+    rate = f"{many['per_s']:.0f} readings/s, {many['share']:.1%} of a core, PostgreSQL's {many['pg_share']:.1%}"
     rows: list[tuple[str, str, str, str]] = [
         ("energy per day over a year, through the API", old_year, f"{figures['year_by_day_ms']:.1f} ms", "20 ms"),
+        ("the same, asked first after a start", old_year, f"{figures['year_by_day_first_ms']:.1f} ms", "20 ms"),
         ("one live sample stored, with its slot", f"{live['old_us']:.0f} us", f"{live['us']:.1f} us", "50 us"),
         ("a year imported", f"{live['old_us'] * YEAR / 3.6e9:.2f} h", f"{figures['import_year_s']:.1f} s", "20 s"),
         ("bytes written in a sensor-year", f"{live['old_written_gb']:.0f} GB", f"{live['written_gb']:.2f} GB", "< 6 GB"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import daisee.demo
+from daisee.demo.data import COMMUNITY
 from daisee.model.home import Role
 from daisee.model.readings import Quality
 from daisee.monitor.importing import Outcome, Wish, import_files
@@ -16,7 +16,6 @@ from daisee.monitor.sqlstore import SqlStore
 from daisee.monitor.store import Meter, total
 
 DATA = Path(__file__).parents[1] / "data"
-COMMUNITY = Path(daisee.demo.__file__).parent / "data" / "community.csv.gz"
 GRID = Meter("meter", Role.GRID)
 WH_J = 3_600
 
