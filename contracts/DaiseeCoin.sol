@@ -9,11 +9,13 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {ERC1363} from "@openzeppelin/contracts/token/ERC20/extensions/ERC1363.sol";
 import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Permit.sol";
 
+import {IFreezing} from "./interfaces/IFreezing.sol";
+
 /// @title The community's own coin
 /// @notice ERC-20 with 18 decimals, permit (ERC-2612) and calls that come with a payment (ERC-1363). Minters make coins,
 /// freezers stop an account from sending and receiving; nobody can take another's. The admin is one account, and hands over
 /// in two steps with a delay between them.
-contract DaiseeCoin is ERC20, ERC20Permit, ERC1363, AccessControlDefaultAdminRules {
+contract DaiseeCoin is ERC20, ERC20Permit, ERC1363, IFreezing, AccessControlDefaultAdminRules {
     bytes32 public constant MINTER_ROLE = keccak256("MINTER_ROLE");
     bytes32 public constant FREEZER_ROLE = keccak256("FREEZER_ROLE");
 
@@ -69,7 +71,7 @@ contract DaiseeCoin is ERC20, ERC20Permit, ERC1363, AccessControlDefaultAdminRul
         emit AccountUnfrozen(account, msg.sender);
     }
 
-    /// @notice Whether an account is stopped from sending and receiving.
+    /// @inheritdoc IFreezing
     function frozen(address account) public view returns (bool) {
         return _accounts[account] & FROZEN != 0;
     }

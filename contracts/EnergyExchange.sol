@@ -11,6 +11,7 @@ import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC2
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 
 import {IEnergyExchange} from "./interfaces/IEnergyExchange.sol";
+import {IFreezing} from "./interfaces/IFreezing.sol";
 import {Books, BooksLib} from "./libraries/Books.sol";
 import {EnergyMath} from "./libraries/EnergyMath.sol";
 import {Offer, OfferLib} from "./libraries/Offer.sol";
@@ -31,7 +32,6 @@ contract EnergyExchange is IEnergyExchange, IERC1363Receiver, IERC1363Spender, A
     /// @notice The most sellers that a standing order names.
     uint256 public constant MAX_ORDER_SELLERS = 8;
 
-    uint64 private constant ALL_SURPLUS = type(uint64).max;
     uint16 private constant FULL_PERMILLE = 1000;
 
     IERC20 private immutable _coin;
@@ -119,7 +119,7 @@ contract EnergyExchange is IEnergyExchange, IERC1363Receiver, IERC1363Spender, A
     ) external {
         Books books = _reported(_booksAt(since), until, producedJ, ownJ, draws);
         _books[msg.sender] = books;
-        if (books.hasOrder()) _followOrder(chargePermille);
+        if (chargePermille < books.belowPermille()) _followOrder();
     }
 
     /// @inheritdoc IEnergyExchange
@@ -132,19 +132,19 @@ contract EnergyExchange is IEnergyExchange, IERC1363Receiver, IERC1363Spender, A
             books = _reported(books, each.until, each.producedJ, each.ownJ, each.draws);
         }
         _books[msg.sender] = books;
-        if (books.hasOrder()) _followOrder(chargePermille);
+        if (chargePermille < books.belowPermille()) _followOrder();
     }
 
     // ------------------------------------------------------------------------------------------------ offers
 
     /// @inheritdoc IEnergyExchange
     function offer(uint96 pricePerKwh, uint64 amountJ, uint40 until) external {
-        _memberBooks(msg.sender);
+        Books books = _memberBooks(msg.sender);
         if (_closing) revert ExchangeClosed();
         if (pricePerKwh == 0) revert ExchangeZeroPrice();
         if (until < block.timestamp) revert ExchangeOfferEnded(until, block.timestamp);
         if (!_offers[msg.sender].listed()) _sellers.push(msg.sender);
-        _offers[msg.sender] = OfferLib.asking(pricePerKwh, amountJ, until);
+        _offers[msg.sender] = OfferLib.asking(pricePerKwh, amountJ, until, books.soldJ());
         emit EnergyOffered(msg.sender, pricePerKwh, amountJ, until);
     }
 
@@ -167,10 +167,11 @@ contract EnergyExchange is IEnergyExchange, IERC1363Receiver, IERC1363Spender, A
         if (price == 0) revert ExchangeNoOffer(seller);
         if (asked.until() < block.timestamp) revert ExchangeOfferEnded(asked.until(), block.timestamp);
         if (price > maxPricePerKwh) revert ExchangePriceAboveMaximum(price, maxPricePerKwh);
-        uint64 availableJ = _available(asked, books);
+        uint64 availableJ = _available(asked.leftJ(books.soldJ()), books);
         if (amountJ > availableJ) revert ExchangeInsufficientEnergy(availableJ, amountJ);
 
-        cost = _book(msg.sender, seller, amountJ, books, asked);
+        cost = EnergyMath.costOf(amountJ, price);
+        _book(msg.sender, seller, amountJ, price, cost, books);
         // Last, when nothing is left to be changed.
         _pay(msg.sender, seller, cost);
     }
@@ -190,7 +191,8 @@ contract EnergyExchange is IEnergyExchange, IERC1363Receiver, IERC1363Spender, A
         return _buy(msg.sender, msg.sender, type(uint256).max, purchase);
     }
 
-    /// @notice The coin's `approveAndCall`: buys what `data`, an ABI-encoded `Purchase`, says.
+    /// @notice The coin's `approveAndCall`: buys what `data`, an ABI-encoded `Purchase`, says. What it approves takes the place
+    /// of what the exchange was allowed before, be that more, or without limit; what the purchase leaves stays allowed.
     function onApprovalReceived(address owner_, uint256, bytes calldata data) external returns (bytes4) {
         if (msg.sender != address(_coin)) revert ExchangeNotTheCoin(msg.sender);
         _buy(owner_, owner_, type(uint256).max, abi.decode(data, (Purchase)));
@@ -213,14 +215,19 @@ contract EnergyExchange is IEnergyExchange, IERC1363Receiver, IERC1363Spender, A
     // ------------------------------------------------------------------------------------------------ standing orders
 
     /// @inheritdoc IEnergyExchange
-    function placeOrder(StandingOrder calldata order) external {
+    function placeOrder(StandingOrder memory order) external {
         Books books = _memberBooks(msg.sender);
+        if (_closing) revert ExchangeClosed();
         if (order.belowPermille > FULL_PERMILLE) revert ExchangeChargeAboveFull(order.belowPermille);
         if (order.amountJ == 0) revert ExchangeZeroAmount();
         if (order.maxPricePerKwh == 0) revert ExchangeZeroPrice();
         _checkSellers(msg.sender, order.sellers, MAX_ORDER_SELLERS);
+        for (uint256 i = 1; i < order.sellers.length; ++i) {
+            // Its credit would count twice.
+            if (_namedBefore(order.sellers, i)) revert ExchangeSellerNamedTwice(order.sellers[i]);
+        }
         _orders[msg.sender] = order;
-        _books[msg.sender] = books.withOrder(true);
+        _books[msg.sender] = books.withOrder(order.belowPermille);
         emit OrderPlaced(
             msg.sender, order.belowPermille, order.amountJ, order.maxPricePerKwh, order.sellers
         );
@@ -231,7 +238,7 @@ contract EnergyExchange is IEnergyExchange, IERC1363Receiver, IERC1363Spender, A
         Books books = _books[msg.sender];
         if (!books.hasOrder()) revert ExchangeNoOrder(msg.sender);
         delete _orders[msg.sender];
-        _books[msg.sender] = books.withOrder(false);
+        _books[msg.sender] = books.withoutOrder();
         emit OrderCancelled(msg.sender);
     }
 
@@ -304,8 +311,9 @@ contract EnergyExchange is IEnergyExchange, IERC1363Receiver, IERC1363Spender, A
     }
 
     /// @inheritdoc IEnergyExchange
-    function orderOf(address account) external view returns (StandingOrder memory) {
-        return _orders[account];
+    function orderOf(address account) external view returns (StandingOrder memory order) {
+        order = _orders[account];
+        order.belowPermille = _books[account].belowPermille(); // what is gone by
     }
 
     /// @inheritdoc IEnergyExchange
@@ -384,25 +392,25 @@ contract EnergyExchange is IEnergyExchange, IERC1363Receiver, IERC1363Spender, A
         if (unpaidJ != 0 && energyJ != 0) emit EnergyUnpaid(msg.sender, seller, unpaidJ);
     }
 
-    /// @dev Buys by the caller's rule, if its battery is below what the rule says. Whatever stands against it is told and
-    /// not raised, so that the report stands.
-    function _followOrder(uint16 chargePermille) private {
+    /// @dev Buys by the caller's rule. Whatever stands against it is told and not raised, so that the report stands.
+    function _followOrder() private {
         StandingOrder memory order = _orders[msg.sender];
-        if (chargePermille >= order.belowPermille) return;
-        uint64 wantedJ = order.amountJ;
-        for (uint256 i = 0; i < order.sellers.length; ++i) {
-            uint64 creditJ = _creditState(msg.sender, order.sellers[i]).creditJ;
-            wantedJ = creditJ < wantedJ ? wantedJ - creditJ : 0;
-        }
+        uint64 wantedJ = _wanted(order);
         uint64 missingJ = wantedJ;
+        uint256 boughtJ;
+        uint256 cost;
         bytes memory reason;
         for (uint256 i = 0; i < order.sellers.length && missingJ != 0; ++i) {
-            Fill memory fill = _fill(order.sellers[i], missingJ, order.maxPricePerKwh);
+            (, uint64 unpaidJ) = _pairs[msg.sender][order.sellers[i]].balance();
+            Fill memory fill = _fill(order.sellers[i], uint256(missingJ) + unpaidJ, order.maxPricePerKwh, boughtJ, cost);
             if (fill.energyJ == 0) continue;
             // Our own coin calls nobody on a transfer, so that nothing can have changed when it comes back.
             try _coin.transferFrom(msg.sender, fill.seller, fill.cost) {
-                _book(msg.sender, fill.seller, fill.energyJ, _books[fill.seller], _offers[fill.seller]);
-                missingJ -= fill.energyJ;
+                _bookFill(msg.sender, fill);
+                boughtJ += fill.energyJ;
+                cost += fill.cost;
+                // What is unpaid is settled first, and is no credit.
+                if (fill.energyJ > unpaidJ) missingJ -= fill.energyJ - unpaidJ;
             } catch (bytes memory refusal) {
                 reason = refusal;
             }
@@ -414,8 +422,17 @@ contract EnergyExchange is IEnergyExchange, IERC1363Receiver, IERC1363Spender, A
         emit OrderUnfilled(msg.sender, missingJ, reason);
     }
 
+    /// @dev What the caller's credit with the sellers of its rule is short of.
+    function _wanted(StandingOrder memory order) private view returns (uint64 wantedJ) {
+        wantedJ = order.amountJ;
+        for (uint256 i = 0; i < order.sellers.length; ++i) {
+            (uint64 creditJ,) = _pairs[msg.sender][order.sellers[i]].balance();
+            wantedJ = creditJ < wantedJ ? wantedJ - creditJ : 0;
+        }
+    }
+
     function _withdraw(address seller) private {
-        _offers[seller] = OfferLib.asking(0, 0, 0);
+        _offers[seller] = OfferLib.asking(0, 0, 0, 0);
         emit OfferWithdrawn(seller);
     }
 
@@ -430,7 +447,7 @@ contract EnergyExchange is IEnergyExchange, IERC1363Receiver, IERC1363Spender, A
         for (uint256 i = 0; i < fills.length; ++i) {
             Fill memory fill = fills[i];
             if (fill.energyJ == 0) continue;
-            _book(buyer, fill.seller, fill.energyJ, _books[fill.seller], _offers[fill.seller]);
+            _bookFill(buyer, fill);
             if (payer == buyer) _coin.safeTransferFrom(buyer, fill.seller, fill.cost);
             else _coin.safeTransfer(fill.seller, fill.cost);
         }
@@ -448,13 +465,10 @@ contract EnergyExchange is IEnergyExchange, IERC1363Receiver, IERC1363Spender, A
         fills = new Fill[](purchase.sellers.length);
         for (uint256 i = 0; i < fills.length; ++i) {
             address seller = purchase.sellers[i];
-            bool again; // who is named again has nothing left, or nothing more is wanted
-            for (uint256 j = 0; j < i && !again; ++j) {
-                again = fills[j].seller == seller;
-            }
             fills[i].seller = seller;
-            if (again) continue;
-            fills[i] = _fill(seller, purchase.amountJ - boughtJ, purchase.maxPricePerKwh);
+            // Who is named again has nothing left, or nothing more is wanted.
+            if (_namedBefore(purchase.sellers, i)) continue;
+            fills[i] = _fill(seller, purchase.amountJ - boughtJ, purchase.maxPricePerKwh, boughtJ, cost);
             boughtJ += fills[i].energyJ;
             cost += fills[i].cost;
         }
@@ -463,26 +477,36 @@ contract EnergyExchange is IEnergyExchange, IERC1363Receiver, IERC1363Spender, A
         }
     }
 
-    /// @dev As much as a seller has for this price, and no more than what is wanted; nothing, where it does not sell.
-    function _fill(address seller, uint64 wantedJ, uint96 maxPricePerKwh) private view returns (Fill memory fill) {
+    /// @dev As much as a seller has for this price, and no more than what is wanted; nothing, where it does not sell. Each
+    /// cost is rounded up, but together with what was bought of others before, it is no more than their energy costs at the price
+    /// named, rounded up once. So a seller after the first gets at most one base unit less.
+    function _fill(address seller, uint256 wantedJ, uint96 maxPricePerKwh, uint256 boughtJ, uint256 paid)
+        private
+        view
+        returns (Fill memory fill)
+    {
         fill.seller = seller;
         OfferState memory asked = _offerState(seller);
         if (asked.pricePerKwh > maxPricePerKwh) return fill;
         fill.pricePerKwh = asked.pricePerKwh;
-        fill.energyJ = asked.availableJ < wantedJ ? asked.availableJ : wantedJ;
+        fill.energyJ = asked.availableJ < wantedJ ? asked.availableJ : uint64(wantedJ);
         fill.cost = EnergyMath.costOf(fill.energyJ, fill.pricePerKwh);
+        unchecked {
+            // What was paid is no more than what was bought costs at this price, and a few times 64 bits are far from 256.
+            uint256 most = EnergyMath.costOf(boughtJ + fill.energyJ, maxPricePerKwh) - paid;
+            if (fill.cost > most) fill.cost = most;
+        }
     }
 
-    /// @dev Writes a purchase down, all but the coins; answers what is to be paid.
-    function _book(address buyer, address seller, uint64 amountJ, Books books, Offer asked)
-        private
-        returns (uint256 cost)
-    {
-        uint96 price = asked.pricePerKwh();
-        cost = EnergyMath.costOf(amountJ, price);
+    function _bookFill(address buyer, Fill memory fill) private {
+        _book(buyer, fill.seller, fill.energyJ, fill.pricePerKwh, fill.cost, _books[fill.seller]);
+    }
+
+    /// @dev Writes a purchase down, all but the coins.
+    function _book(address buyer, address seller, uint64 amountJ, uint96 price, uint256 cost, Books books) private {
+        // What is left of the seller's offer follows from what it sold.
         _books[seller] = books.sold(amountJ);
         _pairs[buyer][seller] = _pairs[buyer][seller].bought(amountJ);
-        if (asked.amountJ() != ALL_SURPLUS) _offers[seller] = asked.less(amountJ);
         emit EnergyBought(buyer, seller, amountJ, price, cost);
     }
 
@@ -506,11 +530,18 @@ contract EnergyExchange is IEnergyExchange, IERC1363Receiver, IERC1363Spender, A
         }
     }
 
-    /// @dev The lesser of what was offered and the seller's surplus.
-    function _available(Offer asked, Books books) private pure returns (uint64) {
+    /// @dev Whether the seller at a place of a list is at another before it.
+    function _namedBefore(address[] memory sellers, uint256 place) private pure returns (bool) {
+        for (uint256 i = 0; i < place; ++i) {
+            if (sellers[i] == sellers[place]) return true;
+        }
+        return false;
+    }
+
+    /// @dev The lesser of what is left of the offer and the seller's surplus.
+    function _available(uint64 leftJ, Books books) private pure returns (uint64) {
         (uint64 surplusJ,) = books.balance();
-        uint64 amountJ = asked.amountJ();
-        return amountJ < surplusJ ? amountJ : surplusJ;
+        return leftJ < surplusJ ? leftJ : surplusJ;
     }
 
     function _page(address[] storage list, uint256 start, uint256 count) private view returns (address[] memory page) {
@@ -548,8 +579,9 @@ contract EnergyExchange is IEnergyExchange, IERC1363Receiver, IERC1363Spender, A
     function _offerState(address seller) private view returns (OfferState memory) {
         Offer asked = _offers[seller];
         Books books = _books[seller];
-        bool sells =
-            asked.pricePerKwh() != 0 && asked.until() >= block.timestamp && books.status() == BooksLib.MEMBER;
-        return OfferState(asked.pricePerKwh(), asked.amountJ(), asked.until(), sells ? _available(asked, books) : 0);
+        bool sells = asked.pricePerKwh() != 0 && asked.until() >= block.timestamp
+            && books.status() == BooksLib.MEMBER && !IFreezing(address(_coin)).frozen(seller);
+        uint64 leftJ = asked.leftJ(books.soldJ());
+        return OfferState(asked.pricePerKwh(), leftJ, asked.until(), sells ? _available(leftJ, books) : 0);
     }
 }

@@ -32,10 +32,12 @@ interface IEnergyExchange {
 
     /// @notice What a buyer wants; all of it is what the buyer names, and nothing else is ever bought in its name.
     struct Purchase {
-        /// Asked in this order, at most `MAX_SELLERS`. Who has nothing to sell at this price is passed over.
+        /// Asked in this order, at most `MAX_SELLERS`. Who has nothing to sell at this price is passed over, and so is who is
+        /// suspended, whose coins are frozen, or who was named before.
         address[] sellers;
         uint64 amountJ;
-        /// No seller gets more than this, base units per kWh.
+        /// No seller gets more than this, base units per kWh; and all together cost no more than what is bought at this price,
+        /// rounded up once.
         uint96 maxPricePerKwh;
         /// Whether less than the amount will do.
         bool partly;
@@ -45,10 +47,11 @@ interface IEnergyExchange {
     struct StandingOrder {
         /// It buys when it reports a state of charge below this, per mille.
         uint16 belowPermille;
-        /// It buys until its credit with these sellers is this much together.
+        /// It buys until its credit with these sellers is this much together. What it drew of a seller and has not paid is no
+        /// credit: as with any purchase, what it buys of that one settles it first, and is bought in addition.
         uint64 amountJ;
         uint96 maxPricePerKwh;
-        /// Asked in this order, at most `MAX_ORDER_SELLERS`.
+        /// Asked in this order, at most `MAX_ORDER_SELLERS`, each once.
         address[] sellers;
     }
 
@@ -57,7 +60,7 @@ interface IEnergyExchange {
         address seller;
         uint64 energyJ;
         uint96 pricePerKwh;
-        /// Base units, rounded up.
+        /// Base units, rounded up; one less where else the whole list would cost more than at the price named.
         uint256 cost;
     }
 
@@ -92,7 +95,7 @@ interface IEnergyExchange {
         uint64 amountJ;
         /// The last second in which it can be bought; the greatest uint40: until it is withdrawn.
         uint40 until;
-        /// What can be bought now, joules.
+        /// What can be bought now, joules; nothing of who is suspended or frozen.
         uint64 availableJ;
     }
 
@@ -116,7 +119,8 @@ interface IEnergyExchange {
     event EnergyOffered(address indexed seller, uint96 pricePerKwh, uint64 amountJ, uint40 until);
     /// @notice A seller no longer sells.
     event OfferWithdrawn(address indexed seller);
-    /// @notice A buyer has paid `cost` base units for energy of a seller.
+    /// @notice A buyer has paid `cost` base units for energy of a seller: its price rounded up; of a list, or by a rule, perhaps
+    /// one less after the first seller.
     event EnergyBought(
         address indexed buyer, address indexed seller, uint64 energyJ, uint96 pricePerKwh, uint256 cost
     );
@@ -143,6 +147,7 @@ interface IEnergyExchange {
     error ExchangeTooManySellers(uint256 sellers, uint256 most);
     error ExchangeNothingReported();
     error ExchangeOwnSeller(address home);
+    error ExchangeSellerNamedTwice(address seller);
     error ExchangeNoSeller();
     error ExchangeZeroPrice();
     error ExchangeZeroAmount();
@@ -209,7 +214,8 @@ interface IEnergyExchange {
         external
         returns (uint64 boughtJ, uint256 cost);
 
-    /// @notice Leave a rule by which the home's own reports buy, in place of the one before.
+    /// @notice Leave a rule by which the home's own reports buy, in place of the one before. What it buys is paid by what the
+    /// exchange may take of the home's coins.
     function placeOrder(StandingOrder calldata order) external;
 
     /// @notice Take the rule back.

@@ -5,10 +5,11 @@ import {EnergyMath} from "./EnergyMath.sol";
 
 /// @title The books of a home, in the one slot that a plain report touches
 ///
-///     | order 1 | unused 15 | sold 64 | own 64 | made 64 | until 40 | status 8 |
+///     | order 1 | below 15 | sold 64 | own 64 | made 64 | until 40 | status 8 |
 ///
 /// @dev By hand, since the compiler takes the fields of a struct apart and puts them together one by one, which cost a
-/// report and a purchase some hundred gas each. What is made is opening and produced.
+/// report and a purchase some hundred gas each. What is made is opening and produced; below is the state of charge of the
+/// home's standing order, so that a report knows without a look at the order whether it is to be followed.
 type Books is uint256;
 
 using BooksLib for Books global;
@@ -21,6 +22,7 @@ library BooksLib {
     uint256 private constant MADE = 48;
     uint256 private constant OWN = 112;
     uint256 private constant SOLD = 176;
+    uint256 private constant BELOW = 240;
     uint256 private constant ORDER = 1 << 255;
 
     error BooksOverflow();
@@ -53,13 +55,22 @@ library BooksLib {
         return Books.unwrap(self) & ORDER != 0;
     }
 
+    /// @notice Per mille; zero, which no state of charge is below, where there is no order.
+    function belowPermille(Books self) internal pure returns (uint16) {
+        return uint16((Books.unwrap(self) & ~ORDER) >> BELOW);
+    }
+
     function withStatus(Books self, uint8 status_) internal pure returns (Books) {
         return Books.wrap(Books.unwrap(self) & ~uint256(type(uint8).max) | status_);
     }
 
-    function withOrder(Books self, bool order) internal pure returns (Books) {
-        uint256 rest = Books.unwrap(self) & ~ORDER;
-        return Books.wrap(order ? rest | ORDER : rest);
+    /// @notice With a standing order, in place of the one before; `below` is at most 1000.
+    function withOrder(Books self, uint16 below) internal pure returns (Books) {
+        return Books.wrap(Books.unwrap(self.withoutOrder()) | ORDER | uint256(below) << BELOW);
+    }
+
+    function withoutOrder(Books self) internal pure returns (Books) {
+        return Books.wrap(Books.unwrap(self) & (1 << BELOW) - 1);
     }
 
     /// @notice Add an interval; the sums stay below 2^64 or it is refused.

@@ -7,10 +7,10 @@ library EnergyMath {
     uint256 internal constant JOULES_PER_KWH = 3_600_000;
 
     /// @notice Price an energy (joules) at base units per kWh, rounded up to the next base unit.
-    function costOf(uint64 energyJ, uint96 pricePerKwh) internal pure returns (uint256) {
-        // Unchecked: 64 and 96 bits make at most 160, far from overflow.
+    function costOf(uint256 energyJ, uint96 pricePerKwh) internal pure returns (uint256) {
+        // Unchecked: an energy is 64 bits, that of several sellers a few more, and a price 96: far from overflow.
         unchecked {
-            return (uint256(energyJ) * pricePerKwh + JOULES_PER_KWH - 1) / JOULES_PER_KWH;
+            return (energyJ * pricePerKwh + JOULES_PER_KWH - 1) / JOULES_PER_KWH;
         }
     }
 

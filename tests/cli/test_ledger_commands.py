@@ -147,9 +147,9 @@ def test_a_home_reports_and_its_order_buys(market: Desk) -> None:
     assert "EnergyBought" in names
     home = market.told("exchange", "home", market.a)
     assert (home["own_j"], home["until_s"], home["credits"][0]["credit_j"]) == (
-        joules_from_kwh(1), community.now_s, joules_from_kwh("1.75"),
+        joules_from_kwh(1), community.now_s, joules_from_kwh(2),
     )  # fmt: skip
-    assert "credit        1.750 kWh" in market.does("exchange", "home", market.a)
+    assert "credit        2.000 kWh" in market.does("exchange", "home", market.a)
     market.does("exchange", "order", "cancel", who=market.a)
     assert market.told("exchange", "order", "show", market.a) is None
 

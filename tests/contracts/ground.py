@@ -69,9 +69,9 @@ class Told:
 
 
 PACKED = {
-    "_books": {"status": 8, "until": 40, "madeJ": 64, "ownJ": 64, "soldJ": 64, "": 15, "order": 1},
+    "_books": {"status": 8, "until": 40, "madeJ": 64, "ownJ": 64, "soldJ": 64, "below": 15, "order": 1},
     "_pairs": {"boughtJ": 64, "drawnJ": 64},
-    "_offers": {"pricePerKwh": 96, "amountJ": 64, "until": 40, "listed": 1},
+    "_offers": {"pricePerKwh": 96, "limitJ": 72, "until": 40, "listed": 1},
 }
 """The bits of each field of a slot, from the lowest up; one without a name is not used."""
 

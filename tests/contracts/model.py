@@ -412,9 +412,12 @@ class Model:
             raise Refused("ExchangeOfferEnded", asked.until_s, self.now_s)
         if asked.price > max_price:
             raise Refused("ExchangePriceAboveMaximum", asked.price, max_price)
-        if amount_j > self.available_j(seller):
-            raise Refused("ExchangeInsufficientEnergy", self.available_j(seller), amount_j)
-        cost = self._book(who, seller, amount_j)
+        left_j = min(asked.amount_j, self.state.homes[seller].surplus_j)
+        if amount_j > left_j:
+            raise Refused("ExchangeInsufficientEnergy", left_j, amount_j)
+        cost = cost_of(amount_j, asked.price)
+        self._named(amount_j, cost, max_price)
+        self._book(who, seller, amount_j, cost)
         self.transfer_from(self.exchange, who, seller, cost)
 
     def buy_from(self, who: str, wanted: Wanted) -> None:
@@ -440,7 +443,7 @@ class Model:
         for place, seller in enumerate(sellers):
             energy_j = price = part = 0
             if seller not in sellers[:place]:
-                energy_j, price, part = self._fill(seller, amount_j - bought_j, max_price)
+                energy_j, price, part = self._fill(seller, amount_j - bought_j, max_price, bought_j, cost)
             fills.append((seller, energy_j, price, part))
             bought_j += energy_j
             cost += part
@@ -449,30 +452,38 @@ class Model:
         return fills, bought_j, cost
 
     def _buy(self, buyer: str, payer: str, paid: int, wanted: Wanted) -> int:
-        fills, _, cost = self.quote(buyer, wanted)
+        fills, bought_j, cost = self.quote(buyer, wanted)
+        self._named(bought_j, cost, wanted[2])
         if cost > paid:
             raise Refused("ExchangeInsufficientPayment", paid, cost)
-        for seller, energy_j, _, _ in fills:
+        for seller, energy_j, _, part in fills:
             if not energy_j:
                 continue
-            part = self._book(buyer, seller, energy_j)
+            self._book(buyer, seller, energy_j, part)
             if payer == buyer:
                 self.transfer_from(self.exchange, buyer, seller, part)
             else:
                 self.transfer(payer, seller, part)
         return cost
 
-    def _fill(self, seller: str, wanted_j: int, max_price: int) -> tuple[int, int, int]:
-        """What a seller would sell: energy, price, cost."""
+    @staticmethod
+    def _named(bought_j: int, cost: int, max_price: int) -> None:
+        """Whatever is bought, of one or of many."""
+        assert cost <= cost_of(bought_j, max_price), "nobody pays more than it named"
+
+    def _fill(self, seller: str, wanted_j: int, max_price: int, bought_j: int, paid: int) -> tuple[int, int, int]:
+        """What a seller would sell to who has bought and paid so much of others: energy, price, cost."""
         asked = self.offer_of(seller)
         if asked.price > max_price:
             return 0, 0, 0
         energy_j = min(self.available_j(seller), wanted_j)
-        return energy_j, asked.price, cost_of(energy_j, asked.price)
+        # The buyer named a price: together, no more than that, rounded up once.
+        cost = min(cost_of(energy_j, asked.price), cost_of(bought_j + energy_j, max_price) - paid)
+        assert cost_of(energy_j, asked.price) - 1 <= cost, "no seller loses more than a base unit"
+        return energy_j, asked.price, cost
 
-    def _book(self, buyer: str, seller: str, amount_j: int) -> int:
+    def _book(self, buyer: str, seller: str, amount_j: int, cost: int) -> None:
         home, asked, pair = self.state.homes[seller], self.state.offers[seller], self.pair(buyer, seller)
-        cost = cost_of(amount_j, asked.price)
         home.surplus_j -= amount_j
         home.sold_j += amount_j
         settled_j = min(amount_j, pair.unpaid_j)  # what is bought settles what is unpaid first
@@ -482,13 +493,14 @@ class Model:
         if asked.amount_j != UINT64:
             asked.amount_j -= amount_j
         self._tell("exchange", "EnergyBought", buyer, seller, amount_j, asked.price, cost)
-        return cost
 
     # ------------------------------------------------------------------------------------------------ standing orders
 
     def place_order(self, who: str, below: int, amount_j: int, max_price: int, sellers: Sequence[str]) -> None:
         """As `placeOrder`."""
         self._member(who)
+        if self.state.closing:
+            raise Refused("ExchangeClosed")
         if below > 1000:
             raise Refused("ExchangeChargeAboveFull", below)
         if amount_j == 0:
@@ -496,6 +508,9 @@ class Model:
         if max_price == 0:
             raise Refused("ExchangeZeroPrice")
         self._check_sellers(who, sellers, MOST["order"])
+        for place, seller in enumerate(sellers):
+            if seller in sellers[:place]:
+                raise Refused("ExchangeSellerNamedTwice", seller)
         self.state.orders[who] = (below, amount_j, max_price, tuple(sellers))
         self._tell("exchange", "OrderPlaced", who, below, amount_j, max_price, tuple(sellers))
 
@@ -513,10 +528,11 @@ class Model:
         wanted_j = amount_j
         for seller in sellers:
             wanted_j -= min(wanted_j, self.pair(who, seller).credit_j)
-        missing_j, reason = wanted_j, b""
+        missing_j, reason, bought_j, paid = wanted_j, b"", 0, 0
         for seller in sellers:
-            energy_j, _, cost = self._fill(seller, missing_j, max_price)
-            if not energy_j:
+            unpaid_j = self.pair(who, seller).unpaid_j
+            energy_j, _, cost = self._fill(seller, missing_j + unpaid_j, max_price, bought_j, paid)
+            if not energy_j or not missing_j:
                 continue
             try:
                 with self._whole():
@@ -524,8 +540,10 @@ class Model:
             except Refused as refusal:
                 reason = refusal.encoded()
             else:
-                self._book(who, seller, energy_j)
-                missing_j -= energy_j
+                self._book(who, seller, energy_j, cost)
+                missing_j -= max(0, energy_j - unpaid_j)  # the rest is no credit
+                bought_j, paid = bought_j + energy_j, paid + cost
+        self._named(bought_j, paid, max_price)
         if missing_j:
             reason = reason or Refused("ExchangeInsufficientEnergy", wanted_j - missing_j, wanted_j).encoded()
             self._tell("exchange", "OrderUnfilled", who, missing_j, reason)
@@ -544,6 +562,7 @@ class Model:
         """What can be bought of a seller now."""
         asked, home = self.offer_of(seller), self.state.homes.get(seller)
         sells = home is not None and home.status == 1 and asked.price and asked.until_s >= self.now_s
+        sells = sells and seller not in self.state.frozen
         return min(asked.amount_j, home.surplus_j) if home and sells else 0
 
     def laws(self) -> None:

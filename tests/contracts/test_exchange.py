@@ -112,8 +112,24 @@ def test_an_offer_replaces_the_one_before(street: Ground) -> None:
     assert street.offer_of(ANNA) == {"pricePerKwh": 5, "amountJ": 9, "until": NO_END_S, "availableJ": 9}
 
 
+def test_an_offer_after_sales_is_of_its_own_amount(street: Ground) -> None:
+    street.do(BERT, "buy", ANNA.address, 600, PRICE)
+    street.do(ANNA, "offer", PRICE, 900, NO_END_S)
+    street.do(BERT, "buy", ANNA.address, 200, PRICE)
+    assert street.offer_of(ANNA) == {"pricePerKwh": PRICE, "amountJ": 700, "until": NO_END_S, "availableJ": 700}
+
+
+def test_the_greatest_amount_that_is_not_all_is_counted_down_too(street: Ground) -> None:
+    street.do(BERT, "buy", ANNA.address, 600, PRICE)
+    street.do(ANNA, "offer", PRICE, UINT64 - 1, NO_END_S)
+    street.do(BERT, "buy", ANNA.address, 2, PRICE)
+    assert street.offer_of(ANNA)["amountJ"] == UINT64 - 3
+
+
 def test_a_withdrawn_offer_is_gone(street: Ground) -> None:
+    street.do(BERT, "buy", ANNA.address, 1, PRICE)
     told = street.do(ANNA, "withdrawOffer")
+    assert street.offer_of(ANNA) == {"pricePerKwh": 0, "amountJ": 0, "until": 0, "availableJ": 0}
     assert told.facts() == [("OfferWithdrawn", {"seller": ANNA.address})]
     with pytest.raises(TransactionReverted, match="ExchangeNoOffer"):
         street.do(BERT, "buy", ANNA.address, 1, PRICE)

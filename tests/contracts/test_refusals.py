@@ -179,6 +179,11 @@ CASES: dict[str, Case] = {
     "an order from nobody": ("ExchangeNoSeller", {}, order(300, 1, PRICE, [])),
     "an order from too many": ("ExchangeTooManySellers", {"sellers": 9, "most": 8}, order(300, 1, PRICE, [ANNA.address] * 9)),
     "an order from oneself": ("ExchangeOwnSeller", {"home": BERT.address.lower()}, order(300, 1, PRICE, [BERT.address])),
+    "an order from one seller twice": (
+        "ExchangeSellerNamedTwice",
+        {"seller": ANNA.address.lower()},
+        order(300, 1, PRICE, [ANNA.address, CARA.address, ANNA.address]),
+    ),
     "an order taken back where there is none": (
         "ExchangeNoOrder",
         {"home": BERT.address.lower()},

@@ -91,6 +91,66 @@ def test_a_seller_named_twice_sells_no_more_than_it_has(street: Ground) -> None:
     assert bought_j == street.credit(BERT, ANNA)["boughtJ"] == 10_000
 
 
+def test_nobody_pays_more_for_a_list_than_for_its_energy_at_the_price_named(street: Ground) -> None:
+    street.do(CARA, "offer", PRICE, UINT64, NO_END_S)
+    street.do(DORA, "offer", PRICE, UINT64, NO_END_S)
+    street.report(DORA, produced_j=100)
+    street.do(ANNA, "offer", PRICE, 1, NO_END_S)
+    street.do(CARA, "offer", PRICE, 1, NO_END_S)
+    named = cost(3)
+    assert cost(1) * 3 > named, "three roundings are more than one"
+    wanted = purchase(3, ANNA, CARA, DORA, most=PRICE)
+    fills, _, whole = street.ask("quote", BERT.address, wanted)
+    assert [fill[3] for fill in fills] == [cost(1), cost(2) - cost(1), cost(3) - cost(2)]
+    had = street.balance_of(BERT)
+    told = street.do(BERT, "buyFrom", wanted)
+    assert [facts["cost"] for name, facts in told.facts() if name == "EnergyBought"] == [fill[3] for fill in fills]
+    assert had - street.balance_of(BERT) == whole == named
+    assert street.balance_of(CARA) == cost(1) - 1, "a base unit less"
+
+
+def test_who_asks_less_than_the_price_named_gets_its_own_price(street: Ground) -> None:
+    for seller in (ANNA, CARA):
+        street.do(seller, "offer", PRICE, 1, NO_END_S)
+    fills, _, _ = street.ask("quote", BERT.address, purchase(2, ANNA, CARA, most=2 * PRICE))
+    assert [fill[3] for fill in fills] == [cost(1), cost(1)]
+
+
+def test_a_fresh_account_pays_a_list_with_what_it_named(street: Ground) -> None:
+    street.do(CARA, "offer", PRICE, UINT64, NO_END_S)
+    street.do(ANNA, "offer", PRICE, 1, NO_END_S)
+    for function in ("approveAndCall(address,uint256,bytes)", "transferAndCall(address,uint256,bytes)"):
+        street.do(ANNA, "offer", PRICE, 1, NO_END_S)
+        street.pay(ADMIN, "transfer", DORA.address, cost(2))
+        street.pay(DORA, function, street.exchange.address, cost(2), data(2, ANNA, CARA, most=PRICE))
+        assert street.balance_of(DORA) == 0
+
+
+def test_what_an_approval_that_buys_leaves_is_all_that_is_allowed(street: Ground) -> None:
+    assert street.coin.functions.allowance(BERT.address, street.exchange.address).call() == UINT256
+    street.pay(BERT, "approveAndCall(address,uint256,bytes)", street.exchange.address, cost(100) + 7, data(100, ANNA))
+    assert street.coin.functions.allowance(BERT.address, street.exchange.address).call() == 7
+
+
+@pytest.mark.parametrize("why", ["suspended", "frozen"])
+def test_who_cannot_sell_is_passed_over_in_a_list(street: Ground, why: str) -> None:
+    if why == "frozen":
+        street.pay(ADMIN, "freeze", ANNA.address)
+    else:
+        street.do(ADMIN, "suspend", ANNA.address)
+    assert street.offer_of(ANNA)["availableJ"] == 0
+    wanted = purchase(2_000, ANNA, CARA, partly=True)
+    fills, bought_j, _ = street.ask("quote", BERT.address, wanted)
+    assert ([fill[1] for fill in fills], bought_j) == ([0, 2_000], 2_000)
+    assert bought_in(street.do(BERT, "buyFrom", wanted)) == [2_000]
+
+
+def test_a_frozen_seller_sells_to_nobody_who_names_it_alone(street: Ground) -> None:
+    street.pay(ADMIN, "freeze", ANNA.address)
+    with pytest.raises(TransactionReverted, match="CoinAccountFrozen"):
+        street.do(BERT, "buy", ANNA.address, 1, PRICE)
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "error"),
     [
@@ -109,7 +169,8 @@ def test_an_offer_sells_up_to_its_last_second(street: Ground, name: str, argumen
 
 def test_as_many_sellers_can_be_named_as_there_may_be(street: Ground) -> None:
     street.do(BERT, "buyFrom", purchase(1, *[DORA] * 15, ANNA))
-    street.do(BERT, "placeOrder", (1_000, 2, PRICE, [DORA.address] * 7 + [ANNA.address]))
+    others = [f"0x{number:040x}" for number in range(1, 8)]
+    street.do(BERT, "placeOrder", (1_000, 2, PRICE, [*others, ANNA.address]))
     assert bought_in(report(street, 999)) == [1]
     assert street.credit(BERT, ANNA)["creditJ"] == 2
 
@@ -199,6 +260,67 @@ def test_a_rule_buys_of_the_next_seller_what_the_first_does_not_have(street: Gro
     assert "OrderUnfilled" not in dict(told.facts())
 
 
+def test_what_is_unpaid_is_no_credit_of_a_rule_and_is_settled_first(street: Ground) -> None:
+    street.report(BERT, draws={ANNA: 5_000})
+    street.do(BERT, "placeOrder", (300, 1_000, PRICE, [ANNA.address]))
+    told = report(street, 0)
+    assert bought_in(told) == [6_000]
+    assert "OrderUnfilled" not in dict(told.facts())
+    assert street.credit(BERT, ANNA)["creditJ"] == 1_000
+    assert bought_in(report(street, 0)) == [], "the credit is there"
+
+
+def test_a_rule_that_can_only_settle_a_part_says_so_and_asks_the_next(street: Ground) -> None:
+    street.report(BERT, draws={ANNA: 12_000})
+    street.do(BERT, "placeOrder", (300, 6_000, 2 * PRICE, [ANNA.address, CARA.address]))
+    told = report(street, 0)
+    assert bought_in(told) == [10_000, 5_000]
+    unfilled = dict(told.facts())["OrderUnfilled"]
+    reason = decode_revert(unfilled["reason"])
+    assert (unfilled["missingJ"], reason.facts) == (1_000, {"remainingJ": 5_000, "requestedJ": 6_000})
+    assert street.credit(BERT, ANNA)["unpaidJ"] == 2_000
+
+
+def test_what_is_unpaid_beyond_all_counting_does_not_spoil_a_report(street: Ground) -> None:
+    street.report(BERT, draws={ANNA: UINT64})
+    street.do(BERT, "placeOrder", (300, UINT64, PRICE, [ANNA.address]))
+    assert bought_in(report(street, 0)) == [10_000]
+
+
+def test_a_rule_pays_no_more_than_its_energy_costs_at_the_price_named(street: Ground) -> None:
+    for seller in (ANNA, CARA):
+        street.do(seller, "offer", PRICE, 1, NO_END_S)
+    street.do(BERT, "placeOrder", (300, 2, PRICE, [ANNA.address, CARA.address]))
+    had = street.balance_of(BERT)
+    assert bought_in(report(street, 0)) == [1, 1]
+    assert had - street.balance_of(BERT) == cost(2) == 2 * cost(1) - 1
+
+
+def test_a_seller_that_could_not_be_paid_does_not_count_in_what_a_rule_paid(street: Ground) -> None:
+    street.do(ANNA, "offer", PRICE, UINT64, NO_END_S)
+    street.do(CARA, "offer", PRICE, 1, NO_END_S)
+    street.pay(BERT, "approve", street.exchange.address, cost(1))
+    street.do(BERT, "placeOrder", (300, 3, PRICE, [ANNA.address, CARA.address]))
+    told = report(street, 0)
+    assert [facts["cost"] for name, facts in told.facts() if name == "EnergyBought"] == [cost(1)]
+    assert dict(told.facts())["OrderUnfilled"]["missingJ"] == 2
+
+
+def test_a_rule_that_waits_costs_a_report_nothing(street: Ground) -> None:
+    report(street, 1_000)
+    without = report(street, 1_000).gas
+    street.do(BERT, "placeOrder", (300, 1_000, PRICE, [ANNA.address, CARA.address]))
+    assert report(street, 1_000).gas - without < 100
+
+
+def test_a_rule_in_place_of_another_goes_by_its_own_charge(street: Ground) -> None:
+    street.do(BERT, "placeOrder", (300, 1_000, PRICE, [ANNA.address]))
+    street.do(BERT, "placeOrder", (200, 1_000, PRICE, [ANNA.address]))
+    assert street.ask("orderOf", BERT.address)[0] == 200
+    assert bought_in(report(street, 200)) == []
+    assert bought_in(report(street, 199)) == [1_000]
+
+
 def test_a_rule_is_told_and_can_be_taken_back(street: Ground) -> None:
     rule = {"belowPermille": 300, "amountJ": 1_000, "maxPricePerKwh": PRICE, "sellers": [CARA.address, ANNA.address]}
     told = street.do(BERT, "placeOrder", tuple(rule.values()))
@@ -218,11 +340,11 @@ def test_a_rule_is_followed_once_after_many_intervals(street: Ground) -> None:
     told = street.do(BERT, "reportMany", 0, [(now - 2, 1, 0, []), (now - 1, 1, 0, []), (now, 0, 1, [(ANNA.address, 10)])], 100)
     assert [name for name, _ in told.facts()].count("EnergyReported") == 3
     assert [name for name, _ in told.facts()].count("EnergyBought") == 1
-    assert street.credit(BERT, ANNA)["creditJ"] == 990
+    assert street.credit(BERT, ANNA) == {"boughtJ": 1_010, "drawnJ": 10, "creditJ": 1_000, "unpaidJ": 0}
     assert (street.home(BERT)["until"], street.home(BERT)["producedJ"], street.home(BERT)["ownJ"]) == (now, 2, 1)
 
 
-@pytest.mark.parametrize("why", ["no energy", "no allowance", "no coins", "frozen", "suspended", "closed"])
+@pytest.mark.parametrize("why", ["no energy", "no allowance", "no coins", "frozen", "seller frozen", "suspended", "closed"])
 def test_a_rule_that_cannot_be_filled_says_why_and_never_spoils_the_report(street: Ground, why: str) -> None:
     street.do(BERT, "placeOrder", (300, 20_000 if why == "no energy" else 1_000, PRICE, [ANNA.address]))
     error = "ExchangeInsufficientEnergy"
@@ -234,8 +356,10 @@ def test_a_rule_that_cannot_be_filled_says_why_and_never_spoils_the_report(stree
         street.pay(BERT, "transfer", STRANGER.address, street.balance_of(BERT))
         error = "ERC20InsufficientBalance"
     elif why == "frozen":
-        street.pay(ADMIN, "freeze", ANNA.address)
+        street.pay(ADMIN, "freeze", BERT.address)
         error = "CoinAccountFrozen"
+    elif why == "seller frozen":
+        street.pay(ADMIN, "freeze", ANNA.address)
     elif why == "suspended":
         street.do(ADMIN, "suspend", ANNA.address)
     elif why == "closed":
@@ -284,8 +408,9 @@ def test_closing_ends_purchases_page_by_page_and_lets_credits_be_used(street: Gr
     street.do(DORA, "withdrawOffer")
     assert street.do(ADMIN, "close", 1).facts() == [("OfferWithdrawn", {"seller": ANNA.address})]
     assert not street.ask("closed")
-    with pytest.raises(TransactionReverted, match="ExchangeClosed"):
-        street.do(DORA, "offer", PRICE, 1, NO_END_S)
+    for name, arguments in (("offer", (PRICE, 1, NO_END_S)), ("placeOrder", ((300, 1, PRICE, [ANNA.address]),))):
+        with pytest.raises(TransactionReverted, match="ExchangeClosed"):
+            street.do(DORA, name, *arguments)
     told = street.do(ADMIN, "close", 10)
     assert told.facts() == [("OfferWithdrawn", {"seller": CARA.address}), ("PurchasesClosed", {"operator": ADMIN.address})]
     assert street.ask("closed")

@@ -8,7 +8,7 @@ from daisee.ledger.coin import UNLIMITED
 from daisee.ledger.derive import Derived
 from daisee.ledger.exchange import ALL_SURPLUS, Interval, Purchase, StandingOrder
 from daisee.ledger.verify import verify
-from daisee.units import Joules, base_units, joules_from_kwh
+from daisee.units import Coins, Joules, base_units, joules_from_kwh
 
 PRICE = base_units("0.20")
 
@@ -48,7 +48,7 @@ def test_what_is_answered_follows_from_the_events(lived: Any) -> None:
 def test_an_order_followed_and_a_purchase_by_approval_are_in_it(lived: Any) -> None:
     a, b = lived.homes["A"], lived.homes["B"]
     credit = lived.exchange.credit(a.address, b.address)
-    assert credit.bought_j == 2 * joules_from_kwh(1) + 77
+    assert credit.bought_j == 2 * joules_from_kwh(1) + 400_000 + 77, "what was not paid was bought in addition"
     assert lived.coin.frozen(b.address)
     assert lived.exchange.home(b.address).suspended
 
@@ -69,6 +69,19 @@ def test_one_changed_slot_of_the_exchange_is_found(lived: Any, variable: str, ow
     found = verify(lived.web3, lived.exchange.address)
     assert not found.sound
     assert any(difference.what.startswith(told) for difference in found.differences), found.differences
+
+
+def test_a_list_whose_last_seller_gets_a_base_unit_less_is_by_the_rules(community: Any) -> None:
+    operator, a, sellers = community.operator, community.homes["A"], [community.homes["B"], community.homes["C"]]
+    community.do(operator, community.coin.mint(a.address, base_units(10)))
+    for seller in sellers:
+        community.do(seller, community.exchange.report(0, [Interval(community.now_s - 900, Joules(10), Joules(0))]))
+        community.do(seller, community.exchange.offer(Coins(1), Joules(1)))
+    wanted = Purchase([seller.address for seller in sellers], Joules(2), Coins(1))
+    community.do(a, community.coin.approve_and_call(community.exchange.address, Coins(1), wanted.data()))
+    assert [community.coin.balance_of(seller.address) for seller in sellers] == [1, 0]
+    found = verify(community.web3, community.exchange.address)
+    assert found.sound, (found.differences, found.against_the_rules)
 
 
 def test_a_coin_out_of_nothing_is_found(lived: Any) -> None:
@@ -93,6 +106,7 @@ def test_what_the_rules_forbid_is_said_even_where_the_numbers_agree(lived: Any) 
             event("EnergyReported", home=b, until=9, producedJ=0, ownJ=0),
             event("EnergyReported", home=b, until=9, producedJ=0, ownJ=0),
             event("EnergyOffered", seller=b, pricePerKwh=5, amountJ=4, until=2**40 - 1),
+            event("EnergyBought", buyer=b, seller=b, energyJ=1, pricePerKwh=5, cost=0),
             event("EnergyBought", buyer=a, seller=b, energyJ=11, pricePerKwh=6, cost=9),
             event("Transfer", **{"from": a, "to": b, "value": 3}),
         ]
@@ -101,10 +115,11 @@ def test_what_the_rules_forbid_is_said_even_where_the_numbers_agree(lived: Any) 
     for objection in (
         "never admitted",
         "after having reported",
-        "sold 11 J and had 10 J",
+        "1 J at 5 cost 1, and 0 was told",
+        "sold 11 J and had 9 J",
         "asked 5",
-        "offered 4 J",
-        "cost 1",
+        "offered 3 J",
+        "11 J at 6 cost 1, and 9 was told",
         "more than it had",
     ):
         assert objection in told

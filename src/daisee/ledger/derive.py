@@ -96,6 +96,8 @@ class Derived:
     events: int = 0
     block: int = -1
     """Of the last event."""
+    last_bought: tuple[str, Address] | None = None
+    """The transaction and the buyer of the last purchase."""
 
     def enter(self, events: Iterable[LedgerEvent]) -> None:
         """Enter events, in their order. Those of other contracts are passed over."""
@@ -192,10 +194,12 @@ def _bought(books: Derived, event: LedgerEvent) -> None:
         books.object(event, f"{seller} asked {offer.price_per_kwh} and was paid at {price}")
     if energy_j > offer.amount_j:
         books.object(event, f"{seller} offered {offer.amount_j} J and sold {energy_j} J")
-    if facts["cost"] != cost_of(Joules(energy_j), Coins(price)):
-        books.object(
-            event, f"{energy_j} J at {price} cost {cost_of(Joules(energy_j), Coins(price))}, and {facts['cost']} was told"
-        )
+    cost = cost_of(Joules(energy_j), Coins(price))
+    # A list costs no more than was named, rounded up once: of who comes after its first seller, perhaps a base unit less.
+    listed = books.last_bought == (event.transaction, buyer)
+    if not cost - listed <= facts["cost"] <= cost:
+        books.object(event, f"{energy_j} J at {price} cost {cost}, and {facts['cost']} was told")
+    books.last_bought = (event.transaction, buyer)
     home.sold_j += energy_j
     books.pairs[buyer, seller].bought_j += energy_j
     if offer.amount_j != ALL_SURPLUS:
