@@ -17,7 +17,7 @@ from daisee.ledger.anycontract import read_abi
 from daisee.ledger.deploy import Deployment, DeploymentRecord
 from daisee.ledger.exchange import ALL_SURPLUS, Interval
 from daisee.ledger.sender import Sender
-from daisee.units import Coins, base_units, joules_from_kwh
+from daisee.units import Coins, Joules, base_units, cost_of, joules_from_kwh
 
 PRICE = base_units("0.20")
 PASSWORD = "correct horse"
@@ -120,6 +120,31 @@ def test_a_home_buys_with_the_payment_or_with_an_allowance(market: Desk) -> None
     assert market.does("exchange", "offers") == "nobody offers energy now\n"
 
 
+def test_a_fresh_account_buys_of_a_list_at_the_very_price_that_it_names(market: Desk) -> None:
+    community = market.community
+    coin, exchange, c = community.coin, community.exchange, community.homes["C"]
+    community.do(c, exchange.report(0, [Interval(community.now_s - 900, joules_from_kwh(1), Joules(0))]))
+    odd = base_units("0.25")  # a joule costs less than half a base unit beyond a whole number
+    market.does("coin", "approve", "0DSC", who=market.a)
+    community.do(c, exchange.offer(odd, ALL_SURPLUS))
+    community.do(community.homes["B"], exchange.offer(odd, Joules(1)))
+    wanted = ["2J", "--of", market.b, "--of", str(c.address), "--at-most", "0.25DSC"]
+    quoted = market.told("exchange", "quote", *wanted, "--for", market.a)
+    assert [fill["energy_j"] for fill in quoted["fills"]] == [1, 1]
+    assert quoted["cost"] == cost_of(Joules(2), odd) < 2 * cost_of(Joules(1), odd)
+    had = coin.balance_of(market.a)
+    bought = market.told("exchange", "buy", *wanted, who=market.a)
+    assert bought["cost"] == had - coin.balance_of(market.a) == quoted["cost"]
+    assert coin.allowance(market.a, exchange.address) == 0, "exactly what was needed"
+
+
+def test_a_purchase_lets_the_exchange_take_no_more_than_the_buyer_named(market: Desk) -> None:
+    market.does("coin", "approve", "0DSC", who=market.a)
+    bought = market.told("exchange", "buy", "1kWh", "--of", market.b, "--at-most", "0.3DSC", who=market.a)
+    granted, *_ = [event["facts"]["value"] for event in bought["events"] if event["name"] == "Approval"]
+    assert (granted, bought["cost"]) == (base_units("0.3"), base_units("0.2"))
+
+
 def test_a_home_reports_and_its_order_buys(market: Desk) -> None:
     community = market.community
     market.does(
@@ -164,8 +189,13 @@ def test_operators_admit_suspend_resume_and_close(market: Desk) -> None:
     market.does("exchange", "resume", new, who=market.operator)
     market.does("exchange", "close", "--yes", who=market.operator)
     assert market.community.exchange.closed()
-    code, _, err = market.run("exchange", "offer", "0.2DSC", who=market.b)
-    assert (code, "closed for purchases" in err) == (1, True)
+    for refused, who in (
+        (["offer", "0.2DSC"], market.b),
+        (["buy", "1kWh", "--of", market.b, "--at-most", "1DSC"], market.a),
+        (["order", "place", "--below", "30%", "--amount", "1kWh", "--at-most", "1DSC", "--of", market.b], market.a),
+    ):
+        code, _, err = market.run("exchange", *refused, who=who)
+        assert (code, "closed for purchases" in err) == (1, True)
 
 
 def test_events_are_followed_as_they_come(market: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,15 +4,16 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from tests.conftest import Community
 
-from daisee.errors import ChainError, TransactionReverted
+from daisee.errors import ChainError, TransactionReverted, UsageError
 from daisee.ledger.coin import Coin
 from daisee.ledger.contract import Contract
 from daisee.ledger.events import events_in
-from daisee.ledger.exchange import ALL_SURPLUS, Exchange, Interval
+from daisee.ledger.exchange import ALL_SURPLUS, Exchange, Interval, Purchase
 from daisee.ledger.home import HomeLedger
 from daisee.ledger.reverts import decode_revert
-from daisee.units import Coins, Joules, base_units, joules_from_kwh
+from daisee.units import Address, Coins, Joules, base_units, joules_from_kwh
 
 PRICE = base_units("0.20")
 
@@ -53,6 +54,29 @@ def test_a_refusal_comes_with_its_name_and_its_facts(market: Any) -> None:
     dear = market.exchange.buy(b.address, Joules(1), Coins(PRICE - 1))
     assert "ExchangePriceAboveMaximum" in a.why(dear)
     assert a.why(market.exchange.buy(b.address, Joules(1), PRICE)) == "it would be taken now"
+
+
+def test_as_many_sellers_as_a_purchase_may_name_are_paid_in_one_transaction() -> None:
+    buyer, *sellers = [f"home {number}" for number in range(17)]
+    community = Community(buyer, *sellers)
+    a, exchange, coin = community.homes[buyer], community.exchange, community.coin
+    community.do(community.operator, coin.mint(a.address, base_units(10)))
+    for seller in sellers:
+        community.do(community.homes[seller], exchange.report(0, [Interval(community.now_s - 900, Joules(1_000), Joules(0))]))
+        community.do(community.homes[seller], exchange.offer(PRICE, Joules(1_000)))
+    wanted = Purchase([community.homes[seller].address for seller in sellers], Joules(16_000), PRICE)
+    for call in (coin.approve_and_call, coin.transfer_and_call):
+        asked = call(exchange.address, base_units(1), wanted.data())
+        answered = community.web3.eth.call({"from": a.address, "to": asked.to, "data": asked.data, "gas": asked.gas})
+        assert answered[31], f"{asked.name} has gas enough"
+
+
+def test_a_report_that_fits_into_no_block_is_refused_before_it_is_sent(market: Any) -> None:
+    sellers = [Address(f"0x{number:040x}") for number in range(1, 17)]
+    day = [Interval(second, Joules(1), Joules(1), dict.fromkeys(sellers, 1)) for second in range(1, 97)]
+    with pytest.raises(UsageError, match="96 intervals with 1536 draws do not fit into a block; report them in several parts"):
+        market.exchange.report(0, day)
+    assert market.exchange.report(0, day[:30]).gas < 6_000_000
 
 
 def test_a_reason_in_words_a_panic_and_an_unknown_error_are_told_apart() -> None:

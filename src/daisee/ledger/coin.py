@@ -92,12 +92,12 @@ class Coin:
         return self._contract.call("approve", [spender, amount], 80_000)
 
     def approve_and_call(self, spender: Address, amount: Coins, data: bytes) -> Call:
-        """Let a contract take up to so much, and tell it something at once (ERC-1363)."""
-        return self._contract.call("approveAndCall(address,uint256,bytes)", [spender, amount, data], 1_000_000)
+        """Let a contract take up to so much, in place of what it was allowed, and tell it something at once (ERC-1363)."""
+        return self._contract.call("approveAndCall(address,uint256,bytes)", [spender, amount, data], _gas_of_calling(data))
 
     def transfer_and_call(self, to: Address, amount: Coins, data: bytes) -> Call:
         """Send coins to a contract, and tell it something at once (ERC-1363)."""
-        return self._contract.call("transferAndCall(address,uint256,bytes)", [to, amount, data], 1_000_000)
+        return self._contract.call("transferAndCall(address,uint256,bytes)", [to, amount, data], _gas_of_calling(data))
 
     def permit(self, account: LocalAccount, spender: Address, value: Coins, deadline_s: int) -> Permit:
         """Sign, off the chain, that a spender may take coins until a time."""
@@ -125,3 +125,8 @@ class Coin:
         }
         signed = account.sign_typed_data(domain, types, message)
         return Permit(value, deadline_s, signed.v, signed.r.to_bytes(32, "big"), signed.s.to_bytes(32, "big"))
+
+
+def _gas_of_calling(data: bytes) -> int:
+    """Answer gas enough for what is told: each seller of a purchase is a word of 32 bytes, and costs up to 80,000."""
+    return 250_000 + 100_000 * (len(data) // 32)

@@ -12,6 +12,7 @@ from eth_utils.crypto import keccak
 from web3 import Web3
 from web3.types import BlockIdentifier
 
+from daisee.errors import UsageError
 from daisee.ledger.coin import Permit
 from daisee.ledger.contract import Contract
 from daisee.ledger.transactions import Call
@@ -35,6 +36,8 @@ MOST_SELLERS = 16
 """In one purchase."""
 MOST_ORDER_SELLERS = 8
 """In one standing order."""
+MOST_GAS = 5_900_000
+"""Of one transaction: a block of our networks has 6,000,000."""
 OPERATOR_ROLE = keccak(text="OPERATOR_ROLE")
 
 
@@ -255,11 +258,18 @@ class Exchange:
     def report(self, since_s: int, intervals: Sequence[Interval], state_of_charge: float | None = None) -> Call:
         """Report what followed `since_s`, which is how far the home has reported (zero at first), an interval after the other.
 
-        With a state of charge, 0 to 1, the home's standing order is followed.
+        With a state of charge, 0 to 1, the home's standing order is followed. UsageError where it is more than fits into a block.
         """
         charge = UNKNOWN_CHARGE if state_of_charge is None else round(state_of_charge * 1000)
-        gas = 120_000 + sum(20_000 + 60_000 * len(each.drawn_j) for each in intervals)
+        draws = sum(len(each.drawn_j) for each in intervals)
+        sellers = {seller for each in intervals for seller in each.drawn_j}
+        # Some 40 % more than it takes: the first draw of a seller writes a slot that was empty, the others find it warm.
+        gas = 120_000 + 10_000 * len(intervals) + 7_000 * draws + 50_000 * len(sellers)
         gas += 0 if state_of_charge is None else 150_000 * MOST_ORDER_SELLERS
+        if gas > MOST_GAS:
+            raise UsageError(
+                f"{len(intervals)} intervals with {draws} draws do not fit into a block; report them in several parts, the oldest first"
+            )
         if len(intervals) != 1:
             return self._contract.call("reportMany", [since_s, [_interval(each) for each in intervals], charge], gas)
         ((until_s, produced_j, own_j, draws),) = map(_interval, intervals)

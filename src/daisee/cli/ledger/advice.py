@@ -29,17 +29,18 @@ ADVICE = {
     "ExchangeReportAhead": "a report ends now or earlier; is this machine's clock right?",
     "ExchangeReportEmpty": "a report ends after the one before",
     "ExchangeReportOutOfOrder": "the home has reported up to another moment meanwhile; ask with `daisee ledger exchange home`",
+    "ExchangeSellerNamedTwice": "a standing order names each seller once",
     "ExchangeSuspended": "that home is suspended; an operator lets it go on with `daisee ledger exchange resume`",
 }
 MONEY = {"balance", "needed", "allowance", "paid", "cost", "pricePerKwh", "maxPricePerKwh"}
 TIMES = {"until", "since", "reportedUntil", "latest", "now_"}
 
 
-def advice_on(refusal: TransactionReverted, symbol: str) -> LedgerError:
-    """Say a refusal in people's units, with what to do about it."""
+def advice_on(refusal: TransactionReverted, symbol: str, because: str = "") -> LedgerError:
+    """Say a refusal in people's units, with what to do about it, which may be that of another error behind it."""
     facts = ", ".join(f"{_name(name)} {_value(name, value, symbol)}" for name, value in refusal.facts.items())
     told = f"the contract refuses: {refusal.error}" + (f" ({facts})" if facts else "")
-    advice = ADVICE.get(refusal.error)
+    advice = ADVICE.get(because or refusal.error)
     return LedgerError(f"{told}; {advice}" if advice else told)
 
 

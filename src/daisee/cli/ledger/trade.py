@@ -188,4 +188,6 @@ def _quoted(book: Book, buyer: Address, purchase: Purchase) -> Quote:
     try:
         return book.exchange.quote(buyer, purchase)
     except TransactionReverted as refusal:
-        raise advice_on(refusal, book.symbol) from refusal
+        # Where no offer is left, and none comes anew, who is told to buy less would try for nothing.
+        closed = refusal.error == "ExchangeInsufficientEnergy" and book.exchange.closed()
+        raise advice_on(refusal, book.symbol, "ExchangeClosed" if closed else refusal.error) from refusal
