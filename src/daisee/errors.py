@@ -9,11 +9,11 @@
     │   └── PortTaken (OSError)           with the option that changes it
     ├── LedgerError (RuntimeError)        the ledger refused
     │   ├── TransactionReverted           a contract said no, with the name of its error and its facts
-    │   └── TransactionLost (TimeoutError, retryable)
-    ├── ChainError (ConnectionError, retryable)   no answer, or no sense, from the chain client
+    │   └── TransactionLost (TimeoutError)  a transaction is in no block after the time allowed
+    ├── ChainError (ConnectionError)      no answer, or no sense, from the chain client
     ├── RelayError (OSError)              the board did not do what it was told
     │   └── InterlockViolation            two sources of one load would be closed at once
-    ├── SensorError (OSError, retryable)  a device does not answer, or not as it should
+    ├── SensorError (OSError)             a device does not answer, or not as it should
     ├── StoreError (OSError)              a store could not be written
     └── LawBroken (AssertionError)        the books do not add up; exit 1
 
@@ -27,9 +27,6 @@ from pathlib import Path
 
 class DaiseeError(Exception):
     """Anything this package raises on purpose."""
-
-    retryable = False
-    """True where the same call may go through later."""
 
 
 class UsageError(DaiseeError, ValueError):
@@ -92,8 +89,6 @@ class TransactionReverted(LedgerError):
 class TransactionLost(LedgerError, TimeoutError):
     """A transaction was sent and is in no block after the time allowed."""
 
-    retryable = True
-
     def __init__(self, transaction: str, waited_s: float, told: str = "") -> None:
         self.transaction = transaction
         self.waited_s = waited_s
@@ -103,8 +98,6 @@ class TransactionLost(LedgerError, TimeoutError):
 
 class ChainError(DaiseeError, ConnectionError):
     """The chain client gives no answer, or one that makes no sense. `code` and `data` are JSON-RPC's, where it sent them."""
-
-    retryable = True
 
     def __init__(self, message: str, code: int | None = None, data: object = None) -> None:
         self.code = code
@@ -129,13 +122,9 @@ class InterlockViolation(RelayError):
 class SensorError(DaiseeError, OSError):
     """A device that measures does not answer, or answers what it should not; its message says what to look at."""
 
-    retryable = True
-
 
 class StoreError(DaiseeError, OSError):
     """A store could not be read or written; what was not written stays in memory."""
-
-    retryable = True
 
     def __init__(self, message: str, *, damaged: bool = False) -> None:
         self.damaged = damaged

@@ -63,14 +63,6 @@ class Coin:
         """Tell whether an account can neither send nor receive."""
         return bool(self._contract.ask("frozen", account))
 
-    def is_minter(self, account: Address) -> bool:
-        """Tell whether an account may make coins."""
-        return bool(self._contract.ask("hasRole", MINTER_ROLE, account))
-
-    def is_freezer(self, account: Address) -> bool:
-        """Tell whether an account may freeze others."""
-        return bool(self._contract.ask("hasRole", FREEZER_ROLE, account))
-
     def mint(self, to: Address, amount: Coins) -> Call:
         """Make coins; for who has the minter's role."""
         return self._contract.call("mint", [to, amount], 120_000)

@@ -180,10 +180,6 @@ class Exchange:
         """Tell whether there are no purchases any more."""
         return bool(self._contract.ask("closed"))
 
-    def is_operator(self, account: Address) -> bool:
-        """Tell whether an account may admit, suspend and close."""
-        return bool(self._contract.ask("hasRole", OPERATOR_ROLE, account))
-
     def homes(self) -> dict[Address, HomeBooks]:
         """Map the homes that were admitted, in that order, to their books; a page at a time."""
         return dict(self._pages("members", self._contract.ask("memberCount"), _home))
