@@ -1,12 +1,19 @@
 """The contracts as Python objects, on a real chain: what they answer, what they refuse, and what is never told."""
 
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from eth_abi.abi import encode
+from eth_utils.abi import function_signature_to_4byte_selector
+from eth_utils.crypto import keccak
 from tests.conftest import Community
+from web3.providers.base import JSONBaseProvider
+from web3.types import RPCEndpoint, RPCResponse
 
-from daisee.errors import ChainError, TransactionReverted, UsageError
+from daisee.chain.client import web3_on
+from daisee.errors import ChainError, DaiseeError, TransactionReverted, UsageError
 from daisee.ledger.coin import Coin
 from daisee.ledger.contract import Contract
 from daisee.ledger.events import events_in
@@ -38,6 +45,14 @@ def test_a_purchase_is_seen_alike_from_every_side(market: Any) -> None:
     assert seen.credits[b.address] == market.exchange.credit(a.address, b.address)
     assert seen.home == market.exchange.home(a.address)
     assert market.exchange.home(b.address).sold_j == joules_from_kwh(2)
+
+
+def test_a_fresh_account_buys_with_a_permit_in_one_transaction(market: Any) -> None:
+    a, b = market.homes["A"], market.homes["B"]
+    market.do(a, market.coin.approve(market.exchange.address, Coins(0)))
+    permit = market.coin.permit(a._account, market.exchange.address, base_units("0.2"), market.now_s + 600)
+    market.do(a, market.exchange.buy_with_permit(Purchase([b.address], joules_from_kwh(1), PRICE), permit))
+    assert market.exchange.credit(a.address, b.address).credit_j == joules_from_kwh(1)
 
 
 def test_members_are_listed_in_the_order_of_their_admission(community: Any) -> None:
@@ -77,6 +92,70 @@ def test_a_report_that_fits_into_no_block_is_refused_before_it_is_sent(market: A
     with pytest.raises(UsageError, match="96 intervals with 1536 draws do not fit into a block; report them in several parts"):
         market.exchange.report(0, day)
     assert market.exchange.report(0, day[:30]).gas < 6_000_000
+
+
+SUSPENDED = "0x" + function_signature_to_4byte_selector("ExchangeSuspended(address)").hex() + "11".rjust(64, "0")
+NOT_TEXT = "0x08c379a0" + "20".rjust(64, "0") + "01".rjust(64, "0") + "ff".ljust(64, "0")
+
+
+class Saying(JSONBaseProvider):
+    """A node that answers every question but one with an error; web3 asks for the chain's id before others."""
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        super().__init__()
+        self._error = error
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        if method == "eth_chainId":
+            return {"jsonrpc": "2.0", "id": 1, "result": "0x1"}
+        return {"jsonrpc": "2.0", "id": 1, "error": self._error}  # type: ignore[typeddict-item]  # as strangers do
+
+
+def refusal_of(error: dict[str, Any]) -> DaiseeError:
+    client: Any = SimpleNamespace(provider=lambda: Saying(error))
+    with pytest.raises(DaiseeError) as refused:
+        Exchange(web3_on(client), Address("0x" + "22" * 20)).closed()
+    return refused.value
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"code": 3, "message": "execution reverted", "data": SUSPENDED},  # geth, Erigon, Nethermind, anvil
+        {"code": -32000, "message": "Execution reverted", "data": SUSPENDED},  # Besu
+        {"code": -32015, "message": "VM execution error.", "data": f"Reverted {SUSPENDED}"},  # Parity, Nethermind before 1.26
+        {"code": -32603, "message": "VM Exception: revert", "data": {"message": "..", "data": SUSPENDED}},  # Hardhat
+        {"code": -32000, "message": "revert", "data": {"hash": None, "result": SUSPENDED}},  # Ganache 7
+        {"code": -32000, "message": "revert", "data": {"0xabc": {"return": SUSPENDED}, "name": "E"}},  # Ganache 6
+    ],
+)
+def test_a_refusal_has_its_name_whichever_client_says_it(error: dict[str, Any]) -> None:
+    refused = refusal_of(error)
+    assert isinstance(refused, TransactionReverted)
+    assert (refused.error, refused.facts) == ("ExchangeSuspended", {"home": "0x" + "11".rjust(40, "0")})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [NOT_TEXT, f"Reverted {NOT_TEXT}", "0x123", "0xzz", "Reverted 0x08c379a0", "Reverted 0x123", {}, [], 7, None, SUSPENDED[:40]],
+)
+def test_what_is_said_of_a_refusal_may_be_anything(data: Any) -> None:
+    assert "\n" not in str(refusal_of({"code": 3, "message": "execution reverted", "data": data}))
+
+
+def test_a_reason_does_not_steer_the_terminal() -> None:
+    text = b"\x1b[2Jgone\n\r\x07"
+    words = bytes.fromhex("08c379a0") + (32).to_bytes(32) + len(text).to_bytes(32) + text.ljust(32, b"\0")
+    told = [decode_revert(words), refusal_of({"code": 3, "message": f"execution reverted: {text.decode()}"})]
+    assert all(isinstance(each, TransactionReverted) and str(each).isprintable() and "gone" in str(each) for each in told)
+
+
+def test_nobody_is_asked_because_a_contract_says_so() -> None:
+    lookup = keccak(text="OffchainLookup(address,string[],bytes,bytes4,bytes)")[:4] + encode(
+        ["address", "string[]", "bytes", "bytes4", "bytes"], ["0x" + "22" * 20, ["http://127.0.0.1:1/{data}"], b"", b"1234", b""]
+    )
+    refused = refusal_of({"code": 3, "message": "execution reverted", "data": f"0x{lookup.hex()}"})
+    assert "unknown error" in str(refused)
 
 
 def test_a_reason_in_words_a_panic_and_an_unknown_error_are_told_apart() -> None:

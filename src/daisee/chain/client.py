@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Protocol
 
 from web3 import Web3
@@ -40,5 +41,9 @@ def web3_on(client: ChainClient) -> Web3:
     A validator of a Clique chain signs in a block's extra data, which is longer than web3 believes a block's can be.
     """
     web3 = Web3(client.provider())
+    # A contract that refuses may name an address to look at instead (EIP-3668); nobody is asked because a stranger says so.
+    web3.provider.global_ccip_read_enabled = False
+    # Of an error's data that is no text; it is read by us.
+    warnings.filterwarnings("ignore", "Could not decode revert reason as UTF-8", RuntimeWarning)
     web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
     return web3

@@ -20,6 +20,7 @@ from rich.logging import RichHandler
 
 from daisee import __version__
 from daisee.errors import DaiseeError, UsageError
+from daisee.plain import plain
 
 ROOMS = ("chain", "demo", "ledger", "monitor")
 
@@ -99,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except DaiseeError as error:
         if os.environ.get("DAISEE_DEBUG") == "1":
             raise
-        click.echo(f"daisee: {error}", err=True)
+        click.echo(f"daisee: {plain(str(error))}", err=True)
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except OSError as error:
         if os.environ.get("DAISEE_DEBUG") == "1":

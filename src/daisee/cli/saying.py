@@ -10,12 +10,14 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from daisee.plain import plain, plain_lines
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON; energies in joules, coins in base units.")
 
 
 def say(as_json: bool, told: Any, text: str) -> None:
     """Say it to a program or to a person."""
-    click.echo(json.dumps(told, default=str) if as_json else text)
+    click.echo(json.dumps(told, default=str) if as_json else plain_lines(text))
 
 
 def say_table(as_json: bool, told: Any, columns: Sequence[str], rows: Sequence[Sequence[str]], nothing: str) -> None:
@@ -26,6 +28,7 @@ def say_table(as_json: bool, told: Any, columns: Sequence[str], rows: Sequence[S
     if not rows:
         click.echo(nothing)
         return
+    columns, rows = list(map(plain, columns)), [list(map(plain_lines, row)) for row in rows]
     cells = list(zip(columns, *rows, strict=True))
     widths = [max(map(len, column)) for column in cells[:-1]] + [max(len(word) for text in cells[-1] for word in text.split())]
     table = Table()

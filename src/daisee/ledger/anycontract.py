@@ -15,10 +15,10 @@ from eth_typing import HexStr
 from eth_utils.abi import collapse_if_tuple, function_abi_to_4byte_selector
 from eth_utils.address import is_address, to_checksum_address
 from web3 import Web3
-from web3.exceptions import Web3Exception
 
 from daisee.errors import ChainError, ConfigurationError, UsageError
 from daisee.ledger.addresses import read_address
+from daisee.ledger.answers import NODE_ERRORS
 from daisee.ledger.artifacts import load
 from daisee.ledger.reverts import reason_of
 from daisee.units import Address
@@ -90,7 +90,7 @@ class AnyContract:
         data = function.data(arguments)
         try:
             answered = self._web3.eth.call({"to": to_checksum_address(self.address), "data": data})
-        except (Web3Exception, OSError) as error:
+        except NODE_ERRORS as error:
             raise reason_of(error) from error
         try:
             values = decode([kind for _, kind in function.outputs], answered)

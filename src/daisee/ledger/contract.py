@@ -16,10 +16,10 @@ from eth_typing import HexStr
 from eth_utils.abi import collapse_if_tuple, function_abi_to_4byte_selector
 from eth_utils.address import to_checksum_address
 from web3 import Web3
-from web3.exceptions import Web3Exception
 from web3.types import BlockIdentifier
 
 from daisee.errors import ChainError
+from daisee.ledger.answers import NODE_ERRORS
 from daisee.ledger.artifacts import load
 from daisee.ledger.reverts import reason_of
 from daisee.ledger.transactions import Call
@@ -44,7 +44,7 @@ class Contract:
         data, outputs = self._encode(function, arguments)
         try:
             answered = self._web3.eth.call({"to": to_checksum_address(self.address), "data": data}, self._at)
-        except (Web3Exception, OSError) as error:
+        except NODE_ERRORS as error:
             raise reason_of(error) from error
         try:
             values = decode(outputs, answered)

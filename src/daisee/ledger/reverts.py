@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
@@ -12,22 +13,42 @@ from web3.exceptions import ContractLogicError
 
 from daisee.errors import ChainError, DaiseeError, TransactionReverted
 from daisee.ledger.artifacts import load
+from daisee.plain import plain
 
 NO_REASON = "no reason given"
+LONGEST = 300
+"""Of a reason that a contract gives, in characters; nobody reads more of it in a line."""
 _STRING_ERROR = bytes.fromhex("08c379a0")
 _PANIC = bytes.fromhex("4e487b71")
+_HEX = re.compile(r"(?:Reverted )?0x([0-9a-fA-F]*)")
+_WORDS = re.compile(r"(execution reverted|VM execution error\.?)(: )?")
+"""What stands before a reason, or instead of one: geth's and its kin's, Parity's and Nethermind's."""
 
 
 def reason_of(error: Exception) -> DaiseeError:
     """Turn what web3 raised into our own error: a refusal with its name and facts, or a ChainError."""
     if not isinstance(error, ContractLogicError):
-        return ChainError(f"the node answered with an error: {error}")
-    data = error.data
-    if isinstance(data, str) and data.startswith("0x"):
-        return decode_revert(bytes.fromhex(data[2:]))
+        return ChainError(f"the node answered with an error: {plain(str(error))}")
+    data = _data_in(error.data)
+    if data:
+        return decode_revert(data)
     # A client that sends no data has put all there is into its words; of a refusal without a reason, geth has only these.
-    told = str(error.message or "").removeprefix("execution reverted").removeprefix(": ")
-    return TransactionReverted(told or NO_REASON)
+    return TransactionReverted(_WORDS.sub("", plain(str(error.message or "")[:LONGEST]), count=1) or NO_REASON)
+
+
+def _data_in(told: object) -> bytes:
+    """Find the data of a revert in what a client says beside its words; nothing where there is none that can be read.
+
+    Most have it as hex, Parity and Nethermind with a word before it, Hardhat as `data` or `result` in an object, Ganache in an
+    object for each transaction.
+    """
+    if isinstance(told, str):
+        found = _HEX.fullmatch(told.strip())
+        return bytes.fromhex(found[1]) if found and len(found[1]) % 2 == 0 else b""
+    if not isinstance(told, dict):
+        return b""
+    named = [told[name] for name in ("data", "result", "return") if name in told]
+    return next(filter(None, map(_data_in, named or told.values())), b"")
 
 
 def decode_revert(data: bytes) -> TransactionReverted:
@@ -37,15 +58,15 @@ def decode_revert(data: bytes) -> TransactionReverted:
     selector, rest = data[:4], data[4:]
     try:
         if selector == _STRING_ERROR:
-            return TransactionReverted(decode(["string"], rest)[0])
+            return TransactionReverted(plain(decode(["string"], rest)[0][:LONGEST]) or NO_REASON)
         if selector == _PANIC:
             return TransactionReverted("Panic", {"code": decode(["uint256"], rest)[0]})
         known = _errors().get(selector)
         if known is None:
-            return TransactionReverted("unknown error", {"data": "0x" + data.hex()})
+            return TransactionReverted("unknown error", {"data": f"0x{data.hex()[:LONGEST]}"})
         values = decode([collapse_if_tuple(field) for field in known["inputs"]], rest)
-    except DecodingError:
-        return TransactionReverted("unreadable error", {"data": "0x" + data.hex()})
+    except (DecodingError, UnicodeDecodeError, OverflowError):
+        return TransactionReverted("unreadable error", {"data": f"0x{data.hex()[:LONGEST]}"})
     return TransactionReverted(
         known["name"], {field["name"]: value for field, value in zip(known["inputs"], values, strict=True)}
     )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
+from web3.exceptions import Web3RPCError
 
 from daisee.cli.keys import keystore_option
 from daisee.cli.ledger.account import account_group
@@ -17,6 +20,8 @@ from daisee.cli.ledger.contract import contract_group
 from daisee.cli.ledger.deploy import deploy_command
 from daisee.cli.ledger.exchange import exchange_group
 from daisee.cli.saying import json_option
+from daisee.errors import ChainError, DaiseeError
+from daisee.ledger.answers import NODE_ERRORS, words
 from daisee.ledger.verify import verify
 from daisee.units import Address
 
@@ -31,7 +36,32 @@ def _urls(ctx: click.Context, option: click.Parameter, given: tuple[str, ...]) -
     return tuple(NODE_URL.convert(url, option, ctx) for url in urls)
 
 
-@click.group()
+class NodesAreStrangers(click.Group):
+    """Where what a node says makes no sense, or is an error, a command ends with one line."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command. With DAISEE_DEBUG=1 an error stays what it is: it may be ours."""
+        try:
+            return super().invoke(ctx)
+        except (DaiseeError, click.exceptions.Exit):
+            raise
+        except (*NODE_ERRORS, AttributeError, IndexError) as error:
+            if os.environ.get("DAISEE_DEBUG") == "1" or (isinstance(error, OSError) and error.errno is not None):
+                raise
+            raise ChainError(_in_words(error)) from error
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, Web3RPCError):
+        return f"the node answers with an error: {words(error)}"
+    if isinstance(error, OSError):
+        return f"the node does not answer any more: {error}"
+    return (
+        f"the node's answer makes no sense ({type(error).__name__}: {error}); is it an Ethereum node? DAISEE_DEBUG=1 shows more"
+    )
+
+
+@click.group(cls=NodesAreStrangers)
 @click.option(
     "--rpc", metavar="URL", multiple=True, default=(DEFAULT_RPC,), show_default=True, envvar="DAISEE_RPC", show_envvar=True,
     callback=_urls,

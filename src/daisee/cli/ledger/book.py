@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 from web3 import Web3
-from web3.exceptions import Web3Exception
+from web3.exceptions import Web3Exception, Web3RPCError
 
 from daisee.chain.client import ChainClient, web3_on
 from daisee.chain.failover import FailoverChain
@@ -19,10 +19,11 @@ from daisee.chain.url import shown
 from daisee.cli.ledger.amounts import Money
 from daisee.errors import ChainError, DaiseeError, UsageError
 from daisee.keystore import Keystore
+from daisee.ledger.answers import words
 from daisee.ledger.coin import Coin
 from daisee.ledger.deploy import DeploymentRecord, genesis_of
 from daisee.ledger.exchange import Exchange
-from daisee.units import Address, Coins, coins, kwh
+from daisee.units import JOULES_PER_WH, Address, Coins, coins, kwh
 
 log = logging.getLogger(__name__)
 
@@ -155,10 +156,8 @@ class Book:
         """Refuse an address without code."""
         try:
             code = self.web3.eth.get_code(Web3.to_checksum_address(address))
-        except ChainError:
-            raise
-        except (Web3Exception, OSError) as error:
-            raise ChainError(f"{self.where.nodes} does not answer: {error}") from error
+        except Web3RPCError as error:
+            raise ChainError(f"{self.where.nodes} answers with an error: {words(error)}") from error
         if not code:
             raise UsageError(
                 f"there is no contract at {address} on the chain of {self.where.nodes}; compare the address and the chain"
@@ -189,5 +188,5 @@ def _behind(web3: Web3) -> str:
 
 
 def in_kwh(energy_j: int) -> str:
-    """Write an energy for people."""
-    return f"{kwh(energy_j):,.3f} kWh"
+    """Write an energy for people: to the watt-hour, and what is less than one in joules."""
+    return f"{energy_j} J" if 0 < abs(energy_j) < JOULES_PER_WH else f"{kwh(energy_j):,.3f} kWh"
