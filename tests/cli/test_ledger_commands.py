@@ -5,11 +5,14 @@ from __future__ import annotations
 import functools
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from eth_account import Account
 from eth_keyfile.keyfile import create_keyfile_json
+from web3.providers.base import JSONBaseProvider
+from web3.types import RPCEndpoint, RPCResponse
 
 from daisee.cli import main
 from daisee.keystore import Keystore
@@ -60,7 +63,7 @@ class Desk:
 @pytest.fixture
 def desk(community: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Desk:
     """Sit down, in an empty folder."""
-    for name in ("ACCOUNT", "DEPLOYMENT", "EXCHANGE", "KEYSTORE", "RPC"):
+    for name in ("ACCOUNT", "DEBUG", "DEPLOYMENT", "EXCHANGE", "KEYSTORE", "MAX_GAS_PRICE", "RPC"):
         monkeypatch.delenv(f"DAISEE_{name}", raising=False)
     monkeypatch.setenv("DAISEE_PASSWORD", PASSWORD)
     monkeypatch.chdir(tmp_path)
@@ -308,8 +311,10 @@ BAD: dict[str, tuple[str, str, int, str]] = {
     "not an operator": ("exchange admit A", "A", 1, "has not the role"),
     "a member already": ("exchange admit A", "O", 1, "is a member already"),
     "no member": ("exchange report --own 1kWh", "O", 1, "is no member"),
-    "too much": ("exchange buy 5kWh --of B --at-most 1", "A", 1, "remaining 4 kWh, requested 5 kWh"),
+    "too much": ("exchange buy 5kWh --of B --at-most 1", "A", 1, "remaining 4.000 kWh, requested 5.000 kWh"),
     "of oneself": ("exchange buy 1kWh --of A --at-most 1", "A", 1, "does not buy of itself"),
+    "nothing is offered": ("exchange offer 0.2DSC --amount 0kWh", "A", 2, "an offer of nothing is none"),
+    "a gas price that is no price": ("coin transfer B 1 --max-gas-price 5", "A", 2, "write it like"),
     "ahead": ("exchange report --until 2040-01-01T00:00Z", "A", 1, "a report ends now or earlier"),
     "no charge": ("exchange report --charge 120%", "A", 2, "is no state of charge"),
     "no time": ("exchange report --until soon", "A", 2, "is no time"),
@@ -412,6 +417,97 @@ def test_a_chain_that_stands_still_is_said_to_and_the_next_command_finishes_what
     assert market.community.coin.balance_of(market.b) == base_units(1), "once"
     market.does("coin", "transfer", market.b, "1", who=market.a)
     assert market.community.coin.balance_of(market.b) == base_units(2)
+
+
+def test_what_is_stuck_is_given_up_and_can_be_done_anew(market: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    with monkeypatch.context() as stalled:
+        stalled.setattr("daisee.ledger.sender.time.sleep", lambda _s: now.__setitem__(0, now[0] + 30))
+        stalled.setattr(Sender.__init__, "__kwdefaults__", {**(Sender.__init__.__kwdefaults__ or {}), "clock": lambda: now[0]})
+        code, _, err = market.run("coin", "transfer", market.b, "1", who=market.a)
+    assert (code, "`daisee ledger account unstick` gives it up" in err) == (1, True)
+    (given_up,) = market.told("account", "unstick", who=market.a)["calls"]
+    assert (given_up["call"], given_up["happened"]) == ("transfer", False)
+    assert market.community.coin.balance_of(market.b) == 0
+    assert market.does("account", "unstick", who=market.a) == f"nothing of {market.a} is on its way\n"
+    market.does("coin", "transfer", market.b, "1", who=market.a)
+    assert market.community.coin.balance_of(market.b) == base_units(1)
+
+
+def test_a_node_that_asks_too_much_for_gas_is_not_paid(market: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    rpc = market.community.chain.rpc
+    asked = hex(50 * 10**9)
+    monkeypatch.setattr(
+        type(market.community.chain),
+        "rpc",
+        lambda _self, method, params: asked if method == "eth_gasPrice" else rpc(method, params),
+    )
+    before = market.community.web3.eth.block_number
+    code, _, err = market.run("coin", "transfer", market.b, "1", who=market.a)
+    assert (code, err.count("\n"), "gas would cost 50 gwei, and no more than 10 gwei is paid" in err) == (1, 1, True)
+    monkeypatch.setenv("DAISEE_MAX_GAS_PRICE", "49gwei")
+    assert "no more than 49 gwei" in market.run("coin", "transfer", market.b, "1", who=market.a)[2]
+    assert market.community.web3.eth.block_number == before
+    market.does("coin", "transfer", market.b, "1", "--max-gas-price", "50gwei", who=market.a)
+
+
+def test_what_is_less_than_a_watt_hour_is_said_in_joules(market: Desk) -> None:
+    assert "offers 3 J at" in market.does("exchange", "offer", "0.2DSC", "--amount", "3J", who=market.b)
+    assert "offers        3 J at" in market.does("exchange", "home", market.b)
+    assert "remaining 3 J, requested 1.000 kWh" in market.run(
+        "exchange", "buy", "1kWh", "--of", market.b, "--at-most", "1", who=market.a
+    )[2]  # fmt: skip
+
+
+class OddNode(JSONBaseProvider):
+    """A node that has the same answer to everything, once it has said that it is not catching up."""
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        super().__init__()
+        self._answer = answer
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        answered = {"result": False} if method == "eth_syncing" else self._answer
+        return {"jsonrpc": "2.0", "id": 1, **answered}  # type: ignore[typeddict-item]  # as odd as it is
+
+
+ODD: dict[str, dict[str, Any]] = {
+    "errors": {"error": {"code": -32005, "message": "limit\n\x1b[31m exceeded"}},
+    "nothing": {"result": None},
+    "junk": {"result": "zzz"},
+    "an object": {"result": {"number": "0x1"}},
+    "a list": {"result": [1]},
+    "too much": {"result": "0x" + "f" * 200},
+}
+WITH_ODD_NODES = [
+    "account show A", "account fund B --amount 1wei", "account fund B --of-the-node", "account unstick", "deploy --output n.json",
+    "coin supply", "coin balance A", "coin transfer B 1", "exchange members", "exchange home A", "exchange events",
+    "exchange buy 1kWh --of B --at-most 1", "contract watch C --abi coin --json", "contract call C name --abi coin",
+    "contract send C mint A 1 --abi coin", "verify",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", sorted(ODD))
+def test_an_odd_node_is_one_line(desk: Desk, monkeypatch: pytest.MonkeyPatch, odd: str) -> None:
+    odd_node = SimpleNamespace(provider=lambda: OddNode(ODD[odd]))
+    monkeypatch.setattr("daisee.cli.ledger.book.RemoteChain", lambda _url: odd_node)
+    monkeypatch.setattr("daisee.cli.ledger.hand.Hand.account", desk.community.homes["A"]._account)
+    monkeypatch.setenv("DAISEE_ACCOUNT", desk.a)
+    said = {"A": desk.a, "B": desk.b, "C": desk.community.coin.address}
+    for command in WITH_ODD_NODES:
+        for where in ([], ["--exchange", desk.community.exchange.address]):
+            code, out, err = desk.run(*where, *(said.get(word, word) for word in command.split()))
+            assert (code in (1, 2), out, err.count("\n")) == (True, "", 1), (command, err)
+            assert err[:-1].isprintable()
+
+
+def test_an_error_that_may_be_ours_is_shown_whole_to_who_looks_for_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAISEE_DEBUG", "1")
+    monkeypatch.setattr("daisee.cli.ledger.coin.Book.coin", {})
+    with pytest.raises(AttributeError):
+        main(["ledger", "coin", "supply"])
+    monkeypatch.delenv("DAISEE_DEBUG")
+    assert "(AttributeError: 'dict' object has no attribute 'total_supply')" in desk.run("coin", "supply")[2]
 
 
 def test_no_secret_is_ever_said(market: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

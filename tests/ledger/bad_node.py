@@ -80,6 +80,11 @@ class BadNode(JSONBaseProvider):
         """What befalls the next requests."""
         self.dialect = "geth"
         self.poor = False
+        self.affords: int | None = None
+        """The highest price that an account can pay for; None for any."""
+        self.remembers: int | None = None
+        """Of how many blocks it knows what accounts had in them; None for all."""
+        self.read_in_full = 0
         self.least_price = 1
         """What a block's maker asks for gas."""
         self._made = 0
@@ -212,7 +217,11 @@ class BadNode(JSONBaseProvider):
             while (sender, count) in self.pool:
                 count += 1
             return count
-        return self._count(sender, until=None if at == "latest" else int(at, 16))
+        if at == "latest":
+            return self._count(sender)
+        if self.remembers is not None and int(at, 16) < len(self.chain) - self.remembers:
+            raise Refused(f"missing trie node 0d1f (path ) state 0x0d1f of block {at} is not available")
+        return self._count(sender, until=int(at, 16))
 
     def _send(self, raw: str) -> str:
         known, stale, underpriced = DIALECTS[self.dialect]
@@ -225,7 +234,7 @@ class BadNode(JSONBaseProvider):
             raise Refused(known)
         if nonce < self._count(tx.sender):
             raise Refused(stale)
-        if self.poor:
+        if self.poor or (self.affords is not None and price > self.affords):
             raise Refused(POOR[self.dialect])
         if there is not None and price * 10 < there.price * 11:
             raise Refused(underpriced)
@@ -246,5 +255,6 @@ class BadNode(JSONBaseProvider):
         if number >= len(self.chain):
             return None
         block = self.chain[number]
+        self.read_in_full += 1
         written = [{"hash": tx.hash, "from": tx.sender, "nonce": hex(tx.nonce), "input": tx.data} for tx in block.transactions]
         return {"hash": block.hash, "number": hex(number), "transactions": written, "extraData": "0x"}

@@ -89,7 +89,7 @@ def test_as_many_sellers_as_a_purchase_may_name_are_paid_in_one_transaction() ->
 def test_a_report_that_fits_into_no_block_is_refused_before_it_is_sent(market: Any) -> None:
     sellers = [Address(f"0x{number:040x}") for number in range(1, 17)]
     day = [Interval(second, Joules(1), Joules(1), dict.fromkeys(sellers, 1)) for second in range(1, 97)]
-    with pytest.raises(UsageError, match="96 intervals with 1536 draws do not fit into a block; report them in several parts"):
+    with pytest.raises(UsageError, match="96 intervals with 1536 draws do not fit into a block; report them in parts"):
         market.exchange.report(0, day)
     assert market.exchange.report(0, day[:30]).gas < 6_000_000
 

@@ -10,10 +10,11 @@ from typing import Protocol
 from eth_account.signers.local import LocalAccount
 from eth_typing import HexStr
 
-from daisee.chain.client import ChainClient
+from daisee.chain.client import ChainClient, web3_on
 from daisee.chain.embedded import EmbeddedChain
 from daisee.demo.clock import StreetClock
 from daisee.errors import ChainError, UsageError
+from daisee.ledger.depth import believed_after
 from daisee.ledger.sender import GAS_PRICE, Sender
 from daisee.ledger.transactions import Call
 from daisee.units import Address
@@ -89,13 +90,12 @@ class NodeGround:
     """Nodes with a clock of their own. What is sent is waited for, in the world's time."""
 
     gas_price: int | None = None
-    # Of a chain of several validators the newest block may be replaced.
-    confirmations = 2
 
     def __init__(self, chain: ChainClient, operator: LocalAccount) -> None:
         """Stand on nodes; the operator is an account that has money there."""
         self.chain = chain
         self.operator = operator
+        self.confirmations = believed_after(web3_on(chain))
 
     def fund(self, operator: Sender, homes: Mapping[str, Address], steps: int) -> Sequence[Call]:
         """Give each home enough for what it will do."""

@@ -264,7 +264,7 @@ class Exchange:
         gas += 0 if state_of_charge is None else 150_000 * MOST_ORDER_SELLERS
         if gas > MOST_GAS:
             raise UsageError(
-                f"{len(intervals)} intervals with {draws} draws do not fit into a block; report them in several parts, the oldest first"
+                f"{len(intervals)} intervals with {draws} draws do not fit into a block; report them in parts, the oldest first"
             )
         if len(intervals) != 1:
             return self._contract.call("reportMany", [since_s, [_interval(each) for each in intervals], charge], gas)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from daisee.errors import StoreError
@@ -22,6 +22,13 @@ class Posted:
     """The newest block when it got its nonce."""
     gas_prices: list[int]
     """What was offered for gas, one after the other."""
+    empty_prices: list[int] = field(default_factory=list)
+    """What was offered for an empty payment in its place, where the call is given up."""
+
+    @property
+    def prices(self) -> list[int]:
+        """Answer what was offered for what should be in the chain now: the call, or nothing."""
+        return self.empty_prices or self.gas_prices
 
 
 class Outbox:
@@ -48,4 +55,4 @@ class Outbox:
         try:
             write_whole(self.path, json.dumps([asdict(each) for each in posted], indent=1) + "\n")
         except OSError as error:
-            raise StoreError(f"{self.path} cannot be written: {error.strerror}; nothing was sent") from error
+            raise StoreError(f"{self.path} cannot be written: {error.strerror}") from error

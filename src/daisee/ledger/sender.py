@@ -2,61 +2,47 @@
 
 What makes a call happen once is its nonce: of all transactions of an account with the same nonce, a chain takes one. So a
 call is sent under one nonce, as often as it takes and for more money when it is stuck, and gets another nonce only when a
-transaction that is not ours is seen to have taken that one, as deep in the chain as the caller asks.
+transaction that is not ours is seen to have taken that one, so deep in the chain that it stays.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import cast
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from functools import cached_property
 
 from eth_account.signers.local import LocalAccount
 from eth_typing import HexStr
 from eth_utils.address import to_checksum_address
 from hexbytes import HexBytes
 from web3 import Web3
-from web3.exceptions import (
-    BlockNotFound,
-    TransactionIndexingInProgress,
-    TransactionNotFound,
-    Web3Exception,
-    Web3RPCError,
-)
-from web3.types import Nonce, TxData, TxParams, TxReceipt, Wei
+from web3.exceptions import BlockNotFound, TransactionIndexingInProgress, TransactionNotFound, Web3RPCError
+from web3.types import Nonce, TxParams, TxReceipt, Wei
 
 from daisee.errors import ChainError, StoreError, TransactionLost
+from daisee.ledger.answers import NODE_ERRORS, PASSING, POOR, TAKEN, said, words
+from daisee.ledger.depth import for_good_after
 from daisee.ledger.outbox import Outbox, Posted
 from daisee.ledger.reverts import reason_of
-from daisee.ledger.transactions import Call, Outcome
+from daisee.ledger.taker import TakerSearch
+from daisee.ledger.transactions import Call, Outcome, hash_of, outcome_of
 from daisee.units import Address
 
 log = logging.getLogger(__name__)
 
 GAS_PRICE = 1
 """What gas costs on a community's chain."""
+MAX_GAS_PRICE = 10 * 10**9
+"""The most that is offered where nobody says otherwise, 10 gwei: a community's chain asks 1 wei, `geth --dev` 1 to 2 gwei."""
 PATIENCE_S = 30.0
 """How long a transaction may wait in a node before it is looked after."""
 MOST_TIMES_PRICE = 100
 """How many times the first price a stuck transaction is offered for, at most."""
 POLL_S = 0.25
-DEEPEST_REORGANISATION = 64
-"""How many blocks before the one in which a call got its nonce are searched for another's transaction with it."""
 NOTHING_GAS = 21_000
-
-TAKEN = re.compile(r"already ?known|known transaction|already imported|already in (the )?(tx)?pool", re.IGNORECASE)
-"""What geth, Besu, Nethermind, Erigon, anvil and Parity say of a transaction that they have."""
-REFUSED = re.compile(
-    r"insufficient ?funds|upfront cost|sender doesn't have enough|intrinsic gas|gas limit|invalid sender"
-    r"|invalid signature|chain ?id|not authori[sz]ed|oversized|base fee|price below"
-    r"|^(?!.*replacement).*underpriced",
-    re.IGNORECASE,
-)
-"""What they say of one that they will not take, however often it comes; what is in neither list may pass."""
 
 
 @dataclass(slots=True)
@@ -66,18 +52,29 @@ class Sent:
     posted: Posted
     hashes: list[HexStr] = field(default_factory=list)
     """Of each price that was offered; at most one of them is ever in the chain."""
+    empty_hashes: list[HexStr] = field(default_factory=list)
+    """Of what may be in the chain in its place, where it is given up."""
     handed_over_at_s: float | None = None
     """When the node last said that it has it; None while it did not."""
+    handed_over_in: int = 0
+    """The newest block then."""
     told: str = ""
     """What the node last had against it."""
     seen_in: int | None = None
     """The block that has it, not yet deep enough."""
+    search: TakerSearch | None = None
+    """For what took its nonce, once something has."""
     outcome: Outcome | None = None
 
     @property
     def call(self) -> Call:
         """Answer what is to be done."""
         return self.posted.call
+
+    @property
+    def happened(self) -> bool:
+        """Tell whether it is in the chain; False too where it was given up, and something else has its nonce."""
+        return self.outcome is not None and self.outcome.transaction in self.hashes
 
 
 class Sender:
@@ -89,54 +86,83 @@ class Sender:
         account: LocalAccount,
         *,
         gas_price: int | None = GAS_PRICE,
+        max_gas_price: int = MAX_GAS_PRICE,
         confirmations: int = 1,
         outbox: Outbox | None = None,
         patience_s: float = PATIENCE_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Send as an account. With no gas price, the node says what it is.
+        """Send as an account. With no gas price, the node says what it is; more than the maximum is never offered.
 
         A transaction is settled when so many `confirmations`, its own block the first, hold it. What an `outbox` remembers
-        from before is in flight from the beginning.
+        from before is in flight from the beginning. ChainError where the node does not answer.
         """
         self._web3 = web3
         self._account = account
         self._gas_price = gas_price
+        self._max_gas_price = max_gas_price
         self._confirmations = confirmations
         self._outbox = outbox
         self._patience_s = patience_s
         self._clock = clock
-        self._chain_id = web3.eth.chain_id
+        with said("the node does not answer"):
+            self._chain_id = int(web3.eth.chain_id)
         self._head = 0
         self._next_nonce: int | None = None
         self.address = Address(account.address)
         self.in_flight = [self._signed(Sent(posted)) for posted in (outbox.read() if outbox else [])]
         """What is not settled, the oldest first."""
 
+    def gas_price(self) -> int:
+        """Answer what is offered for gas now. ChainError where the node asks more than is ever offered."""
+        with said("the node does not say what gas costs"):
+            price = int(self._web3.eth.gas_price) if self._gas_price is None else self._gas_price
+        self._must_be_allowed(price)
+        return price
+
     def send(self, call: Call) -> Sent:
         """Sign a call and hand it to the node. Where the node is silent after that, `outcome` hands it over again.
 
-        ChainError where nothing was sent: the node does not say what comes next, or will not have this.
+        ChainError where nothing was sent: the node does not say what comes next, asks too much, or will not have this.
+        StoreError where it could not be written down, and was not sent.
         """
-        with _said(f"{call.name} was not sent"):
+        with said(f"{call.name} was not sent"):
             if self._next_nonce is None:
-                self._next_nonce, self._head = self._following(), self._web3.eth.block_number
-            price = self._web3.eth.gas_price if self._gas_price is None else self._gas_price
-        sent = self._signed(Sent(Posted(call, self._next_nonce, self._head, [int(price)])))
+                self._next_nonce, self._head = self._following(), int(self._web3.eth.block_number)
+            price = self.gas_price()
+        sent = self._signed(Sent(Posted(call, self._next_nonce, self._head, [price])))
         self.in_flight.append(sent)
         try:
             self._remember()
-        except StoreError:
+        except StoreError as error:
             self.in_flight.remove(sent)
-            raise
+            raise StoreError(f"{error}; {call.name} was not sent") from error
         self._hand_over(sent)
-        if REFUSED.search(sent.told) and not self._may_be_there(sent):
+        if sent.told and not PASSING.search(sent.told) and self._is_nowhere(sent):
             self.in_flight.remove(sent)
-            self._remember()
+            self._remembered()
             raise ChainError(f"the node did not take {call.name}: {sent.told}")
         self._next_nonce += 1
         log.debug("%s sent %s as %s", self.address, call.name, sent.hashes[-1])
         return sent
+
+    def give_up(self, sent: Sent) -> None:
+        """Offer an empty payment in a call's place, under its nonce, for more: the chain takes one of both, never two.
+
+        Which one, `outcome` says, and `Sent.happened`. ChainError where it would cost too much; StoreError where it could not
+        be written down. Then nothing has changed.
+        """
+        price = max(self.gas_price(), _more_than(max(sent.posted.gas_prices + sent.posted.empty_prices)))
+        self._must_be_allowed(price)
+        before = sent.posted
+        sent.posted = replace(before, empty_prices=[*before.empty_prices, price])
+        try:
+            self._remember()
+        except StoreError:
+            sent.posted = before
+            raise
+        self._signed(sent)
+        self._hand_over(sent)
 
     def outcome(self, sent: Sent) -> Outcome | None:
         """Answer what became of a call, looking after it on the way; None while it is not settled.
@@ -146,25 +172,18 @@ class Sender:
         """
         if sent.outcome is not None:
             return sent.outcome
-        with _said("the node does not answer"):
+        with said("the node does not answer"):
             receipt = self._receipt(sent)
-            self._head = self._web3.eth.block_number
+            self._head = int(self._web3.eth.block_number)
             if receipt is None:
                 self._look_after(sent)
                 return None
             sent.seen_in = receipt["blockNumber"]
-            if self._head - receipt["blockNumber"] + 1 < self._confirmations or not self._holds(receipt):
+            if not self._is_settled(sent, receipt):
                 return None
-        contract = receipt.get("contractAddress")
-        sent.outcome = Outcome(
-            transaction=HexStr(HexBytes(receipt["transactionHash"]).to_0x_hex()),
-            succeeded=receipt["status"] == 1,
-            block=receipt["blockNumber"],
-            gas_used=receipt["gasUsed"],
-            contract=Address(contract) if contract else None,
-        )
+            sent.outcome = outcome_of(receipt)
         self.in_flight.remove(sent)
-        self._remember()
+        self._remembered()
         return sent.outcome
 
     def wait(self, sent: Sent, timeout_s: float) -> Outcome:
@@ -180,14 +199,14 @@ class Sender:
         """Tell whether transactions of this account are on their way, ours or another's. ChainError where nobody answers."""
         for sent in list(self.in_flight):
             self.outcome(sent)
-        with _said("the node does not answer"):
+        with said("the node does not answer"):
             return bool(self.in_flight) or self._count("pending") > self._count("latest")
 
     def why(self, call: Call) -> str:
         """Say in words why a call is refused now; what a contract refused in a block is mostly refused after it too."""
         try:
             self._web3.eth.call({"from": self._account.address, "to": call.to, "data": call.data, "gas": call.gas})  # type: ignore[typeddict-item]
-        except (Web3Exception, OSError) as error:
+        except NODE_ERRORS as error:
             return str(reason_of(error))
         return "it would be taken now"
 
@@ -196,64 +215,102 @@ class Sender:
         return max([self._count("pending"), *(sent.posted.nonce + 1 for sent in self.in_flight)])
 
     def _count(self, at: str | int) -> int:
-        return self._web3.eth.get_transaction_count(self._account.address, at)  # type: ignore[arg-type]  # a plain int is a number
+        return int(self._web3.eth.get_transaction_count(self._account.address, at))  # type: ignore[arg-type]  # a plain int is a number
+
+    def _must_be_allowed(self, price: int) -> None:
+        if price > self._max_gas_price:
+            raise ChainError(
+                f"gas would cost {_gwei(price)}, and no more than {_gwei(self._max_gas_price)} is paid; wait, ask another node, "
+                "or allow more with --max-gas-price"
+            )
 
     def _signed(self, sent: Sent) -> Sent:
         """Sign for the prices that are not yet signed for; a signature is always the same."""
-        for price in sent.posted.gas_prices[len(sent.hashes) :]:
-            sent.hashes.append(HexStr(Web3.keccak(self._sign(sent.posted, price)).to_0x_hex()))
+        posted = sent.posted
+        for hashes, prices, call in (
+            (sent.hashes, posted.gas_prices, posted.call), (sent.empty_hashes, posted.empty_prices, self._nothing)
+        ):  # fmt: skip
+            for price in prices[len(hashes) :]:
+                hashes.append(HexStr(Web3.keccak(self._sign(call, posted.nonce, price)).to_0x_hex()))
         return sent
 
-    def _sign(self, posted: Posted, price: int) -> HexBytes:
+    def _sign(self, call: Call, nonce: int, price: int) -> HexBytes:
         fields: TxParams = {
-            "nonce": Nonce(posted.nonce),
-            "gas": posted.call.gas,
+            "nonce": Nonce(nonce),
+            "gas": call.gas,
             "gasPrice": Wei(price),
             "chainId": self._chain_id,
-            "value": Wei(posted.call.value),
-            "data": posted.call.data,
+            "value": Wei(call.value),
+            "data": call.data,
         }
-        if posted.call.to is not None:
-            fields["to"] = to_checksum_address(posted.call.to)
+        if call.to is not None:
+            fields["to"] = to_checksum_address(call.to)
         return self._account.sign_transaction(fields).raw_transaction  # type: ignore[arg-type]  # eth-account's own narrower dict
 
     def _hand_over(self, sent: Sent) -> None:
-        """Send it for its last price, and note what the node says."""
-        sent.handed_over_at_s, sent.told = None, ""
-        try:
-            self._web3.eth.send_raw_transaction(self._sign(sent.posted, sent.posted.gas_prices[-1]))
-        except Web3RPCError as error:
-            told = _words(error)
-            if not TAKEN.search(told):
-                log.info("%s: the node says of %s: %s", self.address, sent.call.name, told)
-                sent.told = told
+        """Send it for its last price, or where the account has not so much, for the one before; note what the node says."""
+        sent.handed_over_at_s, sent.handed_over_in, sent.told = None, self._head, ""
+        call = self._nothing if sent.posted.empty_prices else sent.call
+        for price in reversed(sent.posted.prices):
+            try:
+                self._web3.eth.send_raw_transaction(self._sign(call, sent.posted.nonce, price))
+            except Web3RPCError as error:
+                sent.told = words(error)
+            except NODE_ERRORS as error:
+                log.info("%s: %s may not have arrived: %s", self.address, call.name, error)
                 return
-        except (Web3Exception, OSError) as error:
-            log.info("%s: %s may not have arrived: %s", self.address, sent.call.name, error)
-            return
-        sent.handed_over_at_s = self._clock()
+            else:
+                sent.told = ""
+            if not sent.told or TAKEN.search(sent.told):
+                sent.handed_over_at_s, sent.told = self._clock(), ""
+                return
+            log.info("%s: the node says of %s: %s", self.address, call.name, sent.told)
+            if not POOR.search(sent.told):
+                return
+
+    @property
+    def _nothing(self) -> Call:
+        """Answer the call that does nothing: an empty payment to itself, which uses a nonce up."""
+        return Call("nothing", self.address, HexStr("0x"), NOTHING_GAS)
 
     def _may_be_there(self, sent: Sent) -> bool:
         """Tell whether the node has it all the same, or does not say: a request may have come to it twice."""
         try:
-            self._web3.eth.get_transaction(sent.hashes[-1])
+            self._web3.eth.get_transaction((sent.empty_hashes or sent.hashes)[-1])
         except TransactionNotFound:
             return False
-        except (Web3Exception, OSError):
+        except NODE_ERRORS:
             return True
         return True
 
+    def _is_nowhere(self, sent: Sent) -> bool:
+        """Tell whether the node says that it does not have it, nor anything else with its nonce."""
+        try:
+            return self._count("pending") <= sent.posted.nonce and not self._may_be_there(sent)
+        except NODE_ERRORS:
+            return False
+
     def _receipt(self, sent: Sent) -> TxReceipt | None:
-        for transaction in sent.hashes:
+        for transaction in (*sent.hashes, *sent.empty_hashes):
             try:
                 return self._web3.eth.get_transaction_receipt(transaction)
             except (TransactionNotFound, TransactionIndexingInProgress):  # the latter is what geth says before its first block
                 continue
         return None
 
-    def _holds(self, receipt: TxReceipt) -> bool:
-        """Tell whether the block of a receipt is still in the chain; of the newest, the receipt itself says so."""
-        if self._confirmations == 1:
+    @cached_property
+    def _for_good(self) -> int:
+        return max(self._confirmations, for_good_after(self._web3))
+
+    def _is_settled(self, sent: Sent, receipt: TxReceipt) -> bool:
+        """Tell whether a receipt's block is as deep as is asked, and still in the chain; of the newest, the receipt says so.
+
+        That a call did not happen is known only for good: it may be wanted again.
+        """
+        wanted = self._confirmations if hash_of(receipt) in sent.hashes else self._for_good
+        if self._head - receipt["blockNumber"] + 1 < wanted:
+            return False
+        if wanted == 1:
             return True
         try:
             return self._web3.eth.get_block(receipt["blockNumber"])["hash"] == receipt["blockHash"]
@@ -267,75 +324,77 @@ class Sender:
             sent.seen_in = sent.handed_over_at_s = None
         if sent.handed_over_at_s is not None and self._clock() - sent.handed_over_at_s < self._patience_s:
             return
-        settled = self._head - self._confirmations + 1
-        if settled >= 0 and self._count(settled) > sent.posted.nonce:
-            self._if_another_took_it(sent, settled)
+        deep = self._head - self._for_good + 1
+        if self._count("latest") > sent.posted.nonce and deep >= 0 and self._count(deep) > sent.posted.nonce:
+            self._if_another_took_it(sent, deep)
             return
         self._fill_gap(sent)
         if sent.handed_over_at_s is not None:
             self._pay_more(sent)
         self._hand_over(sent)
 
-    def _if_another_took_it(self, sent: Sent, settled: int) -> None:
-        """Give a call another nonce where a transaction that is not ours is found under this one, as deep as is asked."""
-        taker = self._taker(sent.posted, settled)
-        if taker is None or taker in sent.hashes:
+    def _if_another_took_it(self, sent: Sent, deep: int) -> None:
+        """Give a call another nonce where a transaction that is not ours is found under this one, so deep that it stays."""
+        if sent.search is None:
+            sent.search = TakerSearch(self._web3, self.address, sent.posted.nonce, sent.posted.since_block)
+        taker = sent.search.up_to(deep)
+        if taker is None or taker in sent.hashes or taker in sent.empty_hashes:
             return  # its receipt will be there in a moment
-        nonce = max(self._next_nonce or 0, self._following())
-        log.info("%s: nonce %d of %s went to another transaction, %s", self.address, sent.posted.nonce, sent.call.name, taker)
+        if sent.posted.empty_prices:
+            sent.empty_hashes.append(taker)  # the call was given up, and this did it as well
+            return
+        before, nonce = sent.posted, max(self._next_nonce or 0, self._following())
+        sent.posted = replace(before, nonce=nonce, since_block=deep, gas_prices=list(before.gas_prices))
+        if not self._remembered():
+            sent.posted = before
+            return
+        log.info("%s: nonce %d of %s went to another transaction, %s", self.address, before.nonce, sent.call.name, taker)
         self._next_nonce = nonce + 1
-        sent.posted = Posted(sent.call, nonce, settled, sent.posted.gas_prices[-1:])
-        sent.hashes = []
+        sent.hashes, sent.search = [], None
         self._signed(sent)
-        self._remember()
         self._hand_over(sent)
 
-    def _taker(self, posted: Posted, settled: int) -> HexStr | None:
-        """Find the transaction of this account that has a nonce, between the block when it was given and one that is settled."""
-        for number in range(settled, max(0, posted.since_block - DEEPEST_REORGANISATION) - 1, -1):
-            # web3 types what it answers here as a hash or a transaction; asked for in full, it is the latter.
-            found = cast(Sequence[TxData], self._web3.eth.get_block(number, full_transactions=True)["transactions"])
-            for transaction in found:
-                if Address(transaction["from"]) == self.address and transaction["nonce"] == posted.nonce:
-                    return HexStr(HexBytes(transaction["hash"]).to_0x_hex())
-        return None
-
     def _pay_more(self, sent: Sent) -> None:
-        """Offer an eighth more for what the node has and no block takes; nodes ask for a tenth to replace one."""
-        if not self._may_be_there(sent):
-            return  # the node has forgotten it; it will do as it was
-        price = sent.posted.gas_prices[-1]
-        more = max(price + 1, price * 9 // 8, self._web3.eth.gas_price if self._gas_price is None else 0)
-        if more <= sent.posted.gas_prices[0] * MOST_TIMES_PRICE:
-            log.info("%s: %s is stuck; it is sent for a gas price of %d", self.address, sent.call.name, more)
-            sent.posted.gas_prices.append(more)
-            self._signed(sent)
-            self._remember()
+        """Offer more for what the node has and blocks pass by; where no block came, more money makes none come."""
+        if self._head <= sent.handed_over_in or not self._may_be_there(sent):
+            return  # the node may have forgotten it; then it will do as it was
+        prices = sent.posted.prices
+        asked = int(self._web3.eth.gas_price) if self._gas_price is None else 0
+        more = min(max(_more_than(prices[-1]), asked), prices[0] * MOST_TIMES_PRICE, self._max_gas_price)
+        if more < _more_than(prices[-1]):
+            return
+        prices.append(more)
+        if not self._remembered():
+            prices.pop()
+            return
+        log.info("%s: %s is stuck; it is sent for a gas price of %d", self.address, sent.call.name, more)
+        self._signed(sent)
 
     def _fill_gap(self, sent: Sent) -> None:
         """Send nothing, to itself, where a nonce before ours is free: what had it is gone, and ours would wait for ever."""
         free = self._count("latest")
         if self._count("pending") == free < min(other.posted.nonce for other in self.in_flight):
             log.info("%s: nothing has nonce %d any more; an empty payment takes it", self.address, free)
-            nothing = Call("nothing", self.address, HexStr("0x"), NOTHING_GAS)
-            self._hand_over(Sent(Posted(nothing, free, self._head, sent.posted.gas_prices[:1])))
+            self._hand_over(Sent(Posted(self._nothing, free, self._head, sent.posted.prices[-1:])))
 
     def _remember(self) -> None:
         if self._outbox is not None:
             self._outbox.write([sent.posted for sent in self.in_flight])
 
+    def _remembered(self) -> bool:
+        """Write down what is in flight, where a call is on its way already and a full disk is no reason to lose sight of it."""
+        try:
+            self._remember()
+        except StoreError as error:
+            log.warning("%s", error)
+            return False
+        return True
 
-@contextmanager
-def _said(what: str) -> Iterator[None]:
-    """Turn whatever comes of asking a node into a ChainError that begins with these words."""
-    try:
-        yield
-    except (Web3Exception, OSError) as error:
-        raise ChainError(f"{what}: {error}") from error
+
+def _more_than(price: int) -> int:
+    """Answer an eighth more, rounded up; nodes ask for a tenth, or for that, to replace a transaction."""
+    return price + -(-price // 8)
 
 
-def _words(error: Web3RPCError) -> str:
-    """Answer a node's own words, without web3's round them."""
-    response = error.rpc_response or {}
-    told = response.get("error")
-    return str(told.get("message") if isinstance(told, dict) else error.message)
+def _gwei(price: int) -> str:
+    return f"{price} wei" if price < 10**6 else f"{(Decimal(price) / 10**9).normalize():f} gwei"

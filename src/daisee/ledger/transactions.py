@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from eth_typing import HexStr
+from hexbytes import HexBytes
+from web3.types import TxReceipt
 
 from daisee.units import Address
 
@@ -34,3 +36,20 @@ class Outcome:
     gas_used: int
     contract: Address | None
     """The contract that it made, if it made one."""
+
+
+def hash_of(receipt: TxReceipt) -> HexStr:
+    """Answer which transaction a receipt is of."""
+    return HexStr(HexBytes(receipt["transactionHash"]).to_0x_hex())
+
+
+def outcome_of(receipt: TxReceipt) -> Outcome:
+    """Read a receipt."""
+    contract = receipt.get("contractAddress")
+    return Outcome(
+        transaction=hash_of(receipt),
+        succeeded=receipt["status"] == 1,
+        block=receipt["blockNumber"],
+        gas_used=receipt["gasUsed"],
+        contract=Address(contract) if contract else None,
+    )

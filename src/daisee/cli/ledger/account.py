@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ from eth_typing import HexStr
 from web3 import Web3
 from web3.types import TxParams, Wei
 
-from daisee.cli.keys import password_from
+from daisee.cli.keys import password_file_option, password_from
 from daisee.cli.ledger.amounts import ACCOUNT, GAS_MONEY
 from daisee.cli.ledger.book import Book
-from daisee.cli.ledger.hand import Hand, must, signs
+from daisee.cli.ledger.hand import Hand, became, must, signs
 from daisee.cli.saying import json_option, say, say_table
 from daisee.errors import ChainError, KeystoreError, UsageError
 from daisee.files import write_whole
@@ -25,11 +26,6 @@ from daisee.units import Address
 PAYMENT_GAS = 21_000
 WEI = 10**18
 
-password_option = click.option(
-    "--password-file", type=click.Path(path_type=Path, dir_okay=False),
-    help="A file whose first line is the password; else DAISEE_PASSWORD, else it is asked for.",
-)  # fmt: skip
-
 
 @click.group("account")
 def account_group() -> None:
@@ -37,7 +33,7 @@ def account_group() -> None:
 
 
 @account_group.command()
-@password_option
+@password_file_option
 @json_option
 @click.pass_obj
 def new(book: Book, password_file: Path | None, as_json: bool) -> None:
@@ -68,7 +64,7 @@ def list_accounts(book: Book, as_json: bool) -> None:
 
 @account_group.command("import")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@password_option
+@password_file_option
 @json_option
 @click.pass_obj
 def import_account(book: Book, file: Path, password_file: Path | None, as_json: bool) -> None:
@@ -90,7 +86,7 @@ def import_account(book: Book, file: Path, password_file: Path | None, as_json: 
 @account_group.command("export")
 @click.argument("account", type=ACCOUNT)
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@password_option
+@password_file_option
 @click.option(
     "--new-password-file", type=click.Path(path_type=Path, dir_okay=False),
     help="A file whose first line is the password of the copy; else it stays the same.",
@@ -157,6 +153,27 @@ def fund(hand: Hand, account: Address, amount: int, of_the_node: bool) -> None:
         _fund_of_the_node(hand, account, amount, told)
         return
     hand.do(Call("fund", account, HexStr("0x"), PAYMENT_GAS, amount), told, account=account, amount=amount)
+
+
+@account_group.command()
+@signs
+def unstick(hand: Hand) -> None:
+    """Give up what earlier commands of an account left on its way.
+
+    An empty payment is offered in the place of each, for today's price of gas or an eighth more than the last; the chain takes
+    one of both. What happened all the same is said; of what did not, it is certain, so that it can be done anew.
+    """
+    sender = hand.unfinished
+    left = list(sender.in_flight)
+    for sent in left:
+        sender.give_up(sent)
+    outcomes = [hand.wait(sender, sent) for sent in left]
+    told = [
+        {"call": sent.call.name, "happened": sent.happened, **asdict(outcome)}
+        for sent, outcome in zip(left, outcomes, strict=True)
+    ]
+    nothing = f"nothing of {hand.address} is on its way"
+    say(hand.as_json, {"account": hand.address, "calls": told}, "\n".join(map(became, left)) or nothing)
 
 
 def _fund_of_the_node(hand: Hand, account: Address, amount: int, told: str) -> None:

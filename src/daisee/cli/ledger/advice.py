@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 from eth_utils.address import is_address, to_checksum_address
 
+from daisee.cli.ledger.book import in_kwh
 from daisee.errors import LedgerError, TransactionReverted
-from daisee.units import coins, kwh
+from daisee.units import coins
 
 ADVICE = {
     "AccessControlUnauthorizedAccount": "this account has not the role for that; sign with one that has (--as)",
@@ -54,7 +55,7 @@ def _value(name: str, value: object, symbol: str) -> str:
     if not isinstance(value, int) or isinstance(value, bool):
         return f"0x{value.hex()}" if isinstance(value, bytes) else str(value)
     if name.endswith("J"):
-        return f"{kwh(value):,.6g} kWh"
+        return in_kwh(value)
     if name in MONEY:
         return f"{coins(value):,.6f} {symbol}".rstrip()
     if name in TIMES and 0 < value < 2**33:

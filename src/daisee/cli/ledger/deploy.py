@@ -56,7 +56,7 @@ def deploy_command(
     sender = hand.sender
     hand.try_out(constructor("DaiseeCoin", [name, symbol, sender.address, admin_delay_s, supply.amount]))
     made = deploy(
-        hand.book.web3, sender, lambda sent: sender.wait(sent, hand.timeout_s), supply.amount,
+        hand.book.web3, sender, lambda sent: hand.wait(sender, sent), supply.amount,
         name=name, symbol=symbol, skew_s=skew_s, admin_delay_s=admin_delay_s,
     )  # fmt: skip
     record = DeploymentRecord.of(hand.book.web3, made)

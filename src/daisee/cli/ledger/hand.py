@@ -12,20 +12,21 @@ from typing import Any
 import click
 from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
-from web3.exceptions import Web3Exception
 from web3.types import TxParams, Wei
 
 from daisee.cli.keys import password_file_option, password_from
 from daisee.cli.ledger.advice import advice_on
-from daisee.cli.ledger.amounts import ACCOUNT
+from daisee.cli.ledger.amounts import ACCOUNT, GAS_MONEY
 from daisee.cli.ledger.book import Book
 from daisee.cli.saying import json_option, say
 from daisee.errors import LedgerError, TransactionLost, TransactionReverted, UsageError
+from daisee.ledger.answers import NODE_ERRORS
 from daisee.ledger.deploy import genesis_of
+from daisee.ledger.depth import BELIEVED, believed_after
 from daisee.ledger.events import LedgerEvent, decode_logs
 from daisee.ledger.outbox import Outbox
 from daisee.ledger.reverts import reason_of
-from daisee.ledger.sender import Sender, Sent
+from daisee.ledger.sender import MAX_GAS_PRICE, Sender, Sent
 from daisee.ledger.transactions import Call, Outcome
 from daisee.units import Address
 
@@ -41,7 +42,9 @@ class Hand:
     book: Book
     named: Address | None
     password_file: Path | None
-    confirmations: int
+    max_gas_price: int
+    confirmations: int | None
+    """None for what is safe on this chain."""
     timeout_s: float
     as_json: bool
 
@@ -61,14 +64,19 @@ class Hand:
     @cached_property
     def sender(self) -> Sender:
         """Answer the account's sender, when nothing of an earlier command is left to do."""
+        self._finish_what_was_begun(self.unfinished)
+        return self.unfinished
+
+    @cached_property
+    def unfinished(self) -> Sender:
+        """Answer the account's sender, with what an earlier command may have left on its way."""
         web3 = self.book.web3
         self.book.must_be_up_to_date()
         outbox = Outbox(self.book.keystore.folder.parent / "outbox" / f"{self.address}-{genesis_of(web3)[2:10]}.json")
-        sender = Sender(
-            web3, self.account, gas_price=None, confirmations=self.confirmations, outbox=outbox, patience_s=PATIENCE_S
-        )
-        self._finish_what_was_begun(sender)
-        return sender
+        return Sender(
+            web3, self.account, gas_price=None, max_gas_price=self.max_gas_price,
+            confirmations=self.confirmations or believed_after(web3), outbox=outbox, patience_s=PATIENCE_S,
+        )  # fmt: skip
 
     def do(self, call: Call, told: str, **facts: Any) -> list[LedgerEvent]:
         """Try a call, send it, wait for it, and say what came of it; answer what the contracts said."""
@@ -84,7 +92,7 @@ class Hand:
         """Try a call, send it and wait for it. LedgerError where it is refused; then nothing has changed."""
         sender = self.sender
         self.try_out(call)
-        outcome = self._waited(sender, sender.send(call))
+        outcome = self.wait(sender, sender.send(call))
         if not outcome.succeeded:
             raise LedgerError(f"{call.name} was refused in block {outcome.block}, and changed nothing: {sender.why(call)}")
         web3 = self.book.web3
@@ -96,34 +104,34 @@ class Hand:
     def try_out(self, call: Call) -> None:
         """Ask the node what would come of a call, before anything is sent."""
         web3 = self.book.web3
+        needed = call.gas * self.sender.gas_price() + call.value
+        there = web3.eth.get_balance(self.account.address)
+        if there < needed:
+            raise UsageError(
+                f"{self.address} cannot pay for gas: it has {there} of the chain's own money and needs {needed}; "
+                "somebody who has some gives it with `daisee ledger account fund`"
+            )
+        asked: TxParams = {"from": self.account.address, "data": call.data, "gas": call.gas, "value": Wei(call.value)}
+        if call.to is not None:
+            asked["to"] = to_checksum_address(call.to)
         try:
-            needed = call.gas * web3.eth.gas_price + call.value
-            there = web3.eth.get_balance(self.account.address)
-            if there < needed:
-                raise UsageError(
-                    f"{self.address} cannot pay for gas: it has {there} of the chain's own money and needs {needed}; "
-                    "somebody who has some gives it with `daisee ledger account fund`"
-                )
-            asked: TxParams = {"from": self.account.address, "data": call.data, "gas": call.gas, "value": Wei(call.value)}
-            if call.to is not None:
-                asked["to"] = to_checksum_address(call.to)
             web3.eth.call(asked)
-        except UsageError:
-            raise
-        except (Web3Exception, OSError) as error:
+        except NODE_ERRORS as error:
             reason = reason_of(error)
             if isinstance(reason, TransactionReverted):
                 raise advice_on(reason, self.book.symbol if self.book.has_met_the_exchange else "") from error
             raise reason from error
 
-    def _waited(self, sender: Sender, sent: Sent) -> Outcome:
+    def wait(self, sender: Sender, sent: Sent) -> Outcome:
+        """Wait for a call as long as the command may; LedgerError says what to do where that is not long enough."""
         try:
             return sender.wait(sent, self.timeout_s)
         except TransactionLost as error:
             age_s = self.book.head_age_s()
             stalled = f"; the newest block is {age_s / 60:.0f} minutes old: does anybody seal?" if age_s > STALLED_S else ""
             raise LedgerError(
-                f"{error}. It stays in {sent.call.name}'s queue, and the next command goes on with it{stalled}"
+                f"{error}. {sent.call.name} stays on its way, and the next command of this account goes on with it; "
+                f"`daisee ledger account unstick` gives it up{stalled}"
             ) from error
 
     def _finish_what_was_begun(self, sender: Sender) -> None:
@@ -133,13 +141,21 @@ class Hand:
             return
         lines = []
         for sent in left:
-            outcome = self._waited(sender, sent)
-            became = f"is in block {outcome.block}" if outcome.succeeded else f"was refused in block {outcome.block}"
-            lines.append(f"{sent.call.name} {became}")
+            self.wait(sender, sent)
+            lines.append(became(sent))
         raise LedgerError(
             f"an earlier command of {self.address} was not finished; it is now: {', '.join(lines)}. "
             "Nothing new was sent; run the command again if it is still wanted"
         )
+
+
+def became(sent: Sent) -> str:
+    """Say what became of a call that is settled."""
+    outcome = sent.outcome
+    assert outcome is not None
+    if not sent.happened:
+        return f"{sent.call.name} was given up, and did not happen"
+    return f"{sent.call.name} {'is' if outcome.succeeded else 'was refused'} in block {outcome.block}"
 
 
 def signs(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -151,7 +167,12 @@ def signs(command: Callable[..., Any]) -> Callable[..., Any]:
     )  # fmt: skip
     @password_file_option
     @click.option(
-        "--confirmations", default=1, show_default=True, type=click.IntRange(1, 60),
+        "--max-gas-price", type=GAS_MONEY, default=f"{MAX_GAS_PRICE // 10**9}gwei", show_default=True, metavar="PRICE",
+        envvar="DAISEE_MAX_GAS_PRICE", show_envvar=True,
+        help="The most that is paid for a unit of gas, whatever the node asks.",
+    )  # fmt: skip
+    @click.option(
+        "--confirmations", type=click.IntRange(1, 60), show_default=f"{BELIEVED}, and 1 on a developer's chain",
         help="Wait for so many blocks, its own the first.",
     )  # fmt: skip
     @click.option(
@@ -164,12 +185,13 @@ def signs(command: Callable[..., Any]) -> Callable[..., Any]:
         book: Book,
         named: Address | None,
         password_file: Path | None,
-        confirmations: int,
+        max_gas_price: int,
+        confirmations: int | None,
         timeout_s: float,
         as_json: bool,
         **rest: Any,
     ) -> Any:
-        return command(Hand(book, named, password_file, confirmations, timeout_s, as_json), **rest)
+        return command(Hand(book, named, password_file, max_gas_price, confirmations, timeout_s, as_json), **rest)
 
     return signing
 
