@@ -118,12 +118,50 @@ def test_a_file_that_says_another_address_is_not_believed(keystore: Keystore) ->
         '{"crypto": {}, "version": 3}',
         '{"crypto": {"kdf": "none"}, "version": 3}',
         '{"version": 7, "crypto": {}}',
+        "[" * 50_000,
+        '{"crypto": ' + "[" * 50_000,
+        "\0" * 200_000,
     ],
 )
 def test_a_file_that_is_not_whole_is_said_to_be_so(text: str, tmp_path: Path) -> None:
     (tmp_path / "key").write_text(text)
     with pytest.raises(KeystoreError, match="key file"):
         read_key_file(tmp_path / "key", "a")
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"address": 5}, "says it is of 5"),
+        ({"address": "zz"}, "says it is of zz"),
+        ({"version": 1}, "is a key file of version 1, and only those of version 3 are read"),
+        ({"crypto": {**example("pbkdf2")["crypto"], "cipherparams": {}}}, "it has no 'iv'"),
+        ({"crypto": {**example("pbkdf2")["crypto"], "mac": 5}}, "makes no sense"),
+        ({"crypto": {**example("pbkdf2")["crypto"], "kdfparams": {**EXAMPLES["pbkdf2"][3], "prf": "none"}}}, "makes no sense"),
+        ({"crypto": {**example("pbkdf2")["crypto"], "kdf": "none"}}, "makes no sense"),
+        ({"crypto": "none"}, "makes no sense"),
+    ],
+)
+def test_what_is_wrong_with_a_strangers_file_is_said_in_words(changed: dict[str, Any], words: str, tmp_path: Path) -> None:
+    keystore = Keystore(tmp_path / "keys")
+    keystore.folder.mkdir()
+    path = keystore.folder / "key"
+    path.write_text(json.dumps({**example("pbkdf2"), **changed}))
+    with pytest.raises(KeystoreError, match=words) as told:
+        read_key_file(path, "testpassword")
+    assert "Error" not in str(told.value)
+    assert keystore.accounts() == {}
+
+
+def test_the_mark_that_some_editors_begin_a_file_with_is_no_matter(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("\ufeff" + json.dumps(example("pbkdf2")), "utf-8")
+    assert read_key_file(tmp_path / "key", "testpassword").key.hex() == EXAMPLE_KEY
+
+
+@pytest.mark.timeout(20)
+def test_a_file_without_end_is_not_read_to_its_end() -> None:
+    with pytest.raises(KeystoreError, match="is no key file: it is longer than"):
+        read_bare_key(Path("/dev/zero"))
 
 
 def test_a_bare_key_is_read_and_nothing_else_is_taken_for_one(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""Files that are there whole or not at all, and files of one line that nobody else reads."""
+"""Files that are there whole or not at all, files of one line that nobody else reads, and files of strangers."""
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import tempfile
@@ -14,6 +15,22 @@ def read_secret(path: Path) -> str:
         return path.read_text("utf-8").partition("\n")[0].rstrip("\r")
     except UnicodeDecodeError:
         raise OSError(errno.EILSEQ, "it is no text", str(path)) from None
+
+
+def read_some(path: Path, most_bytes: int) -> bytes:
+    """Read a file of text, without the mark that some editors begin it with.
+
+    OSError where it cannot be read; ValueError, with the reason, where it is longer than that, or is not UTF-8.
+    """
+    with path.open("rb") as file:
+        body = file.read(most_bytes + 1)
+    if len(body) > most_bytes:
+        raise ValueError(f"it is longer than {most_bytes:,} bytes")
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError("it is not text") from error
+    return body.removeprefix(codecs.BOM_UTF8)
 
 
 def write_whole(path: Path, text: str, mode: int = 0o600) -> None:

@@ -18,12 +18,17 @@ from eth_account.signers.local import LocalAccount
 from eth_keyfile.keyfile import create_keyfile_json, decode_keyfile_json
 from eth_utils.address import to_checksum_address
 
+from daisee import shallow
 from daisee.errors import KeystoreError, WrongPassword
-from daisee.files import write_whole
+from daisee.files import read_some, write_whole
 from daisee.units import Address
 
 KEY_HEX = re.compile(r"(0x)?[0-9a-fA-F]{64}")
 NAMED = re.compile(r"--([0-9a-fA-F]{40})(\.json)?$")
+ADDRESS = re.compile(r"(0x)?[0-9a-fA-F]{40}")
+VERSION = 3
+MOST_BYTES = 100_000
+"""Of a key file, which has some 500."""
 
 
 class Keystore:
@@ -86,21 +91,24 @@ def read_key_file(path: Path, password: str) -> LocalAccount:
     told = _read(path)
     try:
         key = decode_keyfile_json(told, password.encode())
+        account: LocalAccount = Account.from_key(key)
     except ValueError as error:
         if "MAC" in str(error):
             raise WrongPassword(f"that is not the password of {path}") from error
         raise KeystoreError(f"{path} is not a whole key file: {error}") from error
-    except (KeyError, TypeError, NotImplementedError) as error:
-        raise KeystoreError(f"{path} is not a whole key file: {error!r}") from error
-    account: LocalAccount = Account.from_key(key)
-    if told.get("address") and _checksummed(str(told["address"])) != account.address:
-        raise KeystoreError(f"{path} says it is of {told['address']}, and its key is of {account.address}")
+    except KeyError as error:
+        raise KeystoreError(f"{path} is not a whole key file: it has no {error}") from error
+    except (TypeError, AttributeError, AssertionError, OverflowError, MemoryError) as error:
+        raise KeystoreError(f"{path} is not a whole key file: what it says of its encryption makes no sense") from error
+    named = told.get("address")
+    if named and _checksummed(named) != account.address:
+        raise KeystoreError(f"{path} says it is of {named}, and its key is of {account.address}")
     return account
 
 
 def read_bare_key(path: Path) -> LocalAccount | None:
     """Read a private key of 64 hex digits, as MetaMask shows it; None where the file holds something else."""
-    text = _text(path).strip()
+    text = _body(path).decode().strip()
     if not KEY_HEX.fullmatch(text):
         return None
     try:
@@ -110,37 +118,46 @@ def read_bare_key(path: Path) -> LocalAccount | None:
     return account
 
 
-def _text(path: Path) -> str:
+def _body(path: Path) -> bytes:
     try:
-        return path.read_text("utf-8")
+        return read_some(path, MOST_BYTES)
     except OSError as error:
         raise KeystoreError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise KeystoreError(f"{path} is no key file: it is not text") from error
+    except ValueError as error:
+        raise KeystoreError(f"{path} is no key file: {error}") from error
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        told = json.loads(_text(path))
+        told = shallow.parse(_body(path))
+    except KeystoreError:
+        raise
     except ValueError as error:
         raise KeystoreError(f"{path} is no key file: it is not JSON") from error
     if not isinstance(told, dict) or not {"crypto", "Crypto"} & set(told):
-        raise KeystoreError(f'{path} is no key file: a key file of version 3 has a part "crypto"')
+        raise KeystoreError(f'{path} is no key file: a key file of version {VERSION} has a part "crypto"')
+    if told.get("version", VERSION) != VERSION:
+        raise KeystoreError(
+            f"{path} is a key file of version {told['version']}, and only those of version {VERSION} are read; "
+            "let the wallet that wrote it export the key anew"
+        )
     return told
 
 
 def _address_of(path: Path) -> Address | None:
     """Answer whose key a file has, by what it says or by its name, which is all that some wallets leave; None for no key file."""
-    if path.stat().st_size > 100_000 or not os.access(path, os.R_OK):
+    if not os.access(path, os.R_OK):
         return None
     try:
         told = _read(path)
     except KeystoreError:
         return None
     named = NAMED.search(path.name)
-    text = str(told.get("address") or (named[1] if named else ""))
-    return Address(_checksummed(text)) if re.fullmatch(r"(0x)?[0-9a-fA-F]{40}", text) else None
+    text = _checksummed(told.get("address") or (named[1] if named else ""))
+    return Address(text) if text else None
 
 
-def _checksummed(text: str) -> str:
-    return str(to_checksum_address("0x" + text.removeprefix("0x")))
+def _checksummed(text: Any) -> str:
+    """Answer an address with or without its 0x as ours are; nothing for what is none."""
+    found = isinstance(text, str) and ADDRESS.fullmatch(text)
+    return str(to_checksum_address("0x" + text.removeprefix("0x"))) if found else ""

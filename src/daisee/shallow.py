@@ -12,22 +12,25 @@ NESTING = re.compile(rb'"(?:[^"\\]+|\\.?)*+(?:"|\Z)|[\[{\]}]', re.DOTALL)
 """A string, which may be cut short, or a bracket outside of strings. It never looks at a byte twice, however odd the body."""
 
 
-def checked(body: bytes) -> bytes:
+def checked(body: bytes, most_nested: int = MOST_NESTED) -> bytes:
     """Answer what was given, if it is not nested too deep; else ValueError."""
     depth = 0
     for mark in NESTING.finditer(body):
         if mark[0] in b"[{":
             depth += 1
-            if depth > MOST_NESTED:
+            if depth > most_nested:
                 raise ValueError("nested too deep")
         elif mark[0] in b"]}":
             depth -= 1
     return body
 
 
-def parse(body: bytes) -> Any:
-    """Read JSON; ValueError for what is none, and for what is nested too deep."""
-    return json.loads(checked(body), parse_constant=_no_number)
+def parse(body: bytes, most_nested: int = MOST_NESTED) -> Any:
+    """Read JSON in UTF-8; ValueError for what is none, and for what is nested too deep.
+
+    Decoded here: json would take UTF-16 for text as well, in which brackets hide from `checked`.
+    """
+    return json.loads(checked(body, most_nested).decode("utf-8"), parse_constant=_no_number)
 
 
 def _no_number(name: str) -> Any:
