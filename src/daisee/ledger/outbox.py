@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any, TypeVar
 
+from eth_utils.address import is_address
+
+from daisee import shallow
 from daisee.errors import StoreError
-from daisee.files import write_whole
+from daisee.files import read_some, write_whole
 from daisee.ledger.transactions import Call
+
+MOST_BYTES = 64 * 2**20
+"""A deployment is some 60 kB."""
+HEX = re.compile(r"0x([0-9a-fA-F]{2})*")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +51,16 @@ class Outbox:
     def read(self) -> list[Posted]:
         """Answer what is in flight. StoreError where the file is not one of ours."""
         try:
-            told = json.loads(self.path.read_text("utf-8"))
-            return [Posted(Call(**each.pop("call")), **each) for each in told]
+            told = shallow.parse(read_some(self.path, MOST_BYTES))
+            if not isinstance(told, list):
+                raise ValueError("what should be a list is none")
+            return [_posted(each) for each in told]
         except FileNotFoundError:
             return []
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (OSError, ValueError) as error:
+            why = "it is not JSON" if isinstance(error, json.JSONDecodeError) else getattr(error, "strerror", None) or error
             raise StoreError(
-                f"{self.path} should say what is still on its way, and cannot be read ({error}); move it away if nothing is"
+                f"{self.path} should say what is still on its way, and cannot be read ({why}); move it away if nothing is"
             ) from error
 
     def write(self, posted: Sequence[Posted]) -> None:
@@ -56,3 +69,41 @@ class Outbox:
             write_whole(self.path, json.dumps([asdict(each) for each in posted], indent=1) + "\n")
         except OSError as error:
             raise StoreError(f"{self.path} cannot be written: {error.strerror}") from error
+
+
+def _posted(told: Any) -> Posted:
+    """Read what is in flight; ValueError where anything of it is not what it should be, lest half of it is signed."""
+    posted = _read_as(Posted, {**told, "call": _read_as(Call, told.get("call"))} if isinstance(told, dict) else told)
+    if not posted.gas_prices:
+        raise ValueError("there is no gas price")
+    return posted
+
+
+def _read_as(kind: type[T], told: Any) -> T:
+    """Make a dataclass of a JSON object; ValueError where a field is missing, of another type, or unknown."""
+    if not isinstance(told, dict):
+        raise ValueError("what should be an object is none")
+    known = {each.name: each for each in fields(kind)}  # type: ignore[arg-type]  # a dataclass of ours
+    for name, each in known.items():
+        if name not in told and each.default is MISSING and each.default_factory is MISSING:
+            raise ValueError(f"there is no {name}")
+        if name in told and not FITS[str(each.type)](told[name]):
+            raise ValueError(f"{name} is not what it should be")
+    if set(told) - set(known):
+        raise ValueError(f"nobody knows what {', '.join(sorted(set(told) - set(known)))} is")
+    return kind(**told)
+
+
+def _is_number(told: Any) -> bool:
+    return isinstance(told, int) and not isinstance(told, bool) and 0 <= told < 2**256
+
+
+FITS: dict[str, Callable[[Any], bool]] = {
+    "str": lambda told: isinstance(told, str),
+    "int": _is_number,
+    "list[int]": lambda told: isinstance(told, list) and all(map(_is_number, told)),
+    "HexStr": lambda told: isinstance(told, str) and bool(HEX.fullmatch(told)),
+    "Address | None": lambda told: told is None or (isinstance(told, str) and is_address(told)),
+    "Call": lambda told: isinstance(told, Call),
+}
+"""Whether a value of JSON can be a field of that type, as it is written in the dataclass."""
