@@ -16,7 +16,7 @@ from web3.types import RPCEndpoint, RPCResponse
 
 from daisee.cli import main
 from daisee.keystore import Keystore
-from daisee.ledger.anycontract import read_abi
+from daisee.ledger.abifile import read_abi
 from daisee.ledger.deploy import Deployment, DeploymentRecord
 from daisee.ledger.exchange import ALL_SURPLUS, Interval
 from daisee.ledger.sender import Sender

@@ -1,4 +1,4 @@
-"""Any contract, by its address and its ABI file: what it can be asked and told, with arguments as people write them."""
+"""Any contract, by its address and its ABI: what it can be asked and told, with arguments as people write them."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from eth_abi.abi import decode, encode, is_encodable
+from eth_abi.abi import decode, encode, is_encodable, is_encodable_type
 from eth_abi.exceptions import DecodingError, EncodingError
 from eth_typing import HexStr
-from eth_utils.abi import collapse_if_tuple, function_abi_to_4byte_selector
+from eth_utils.abi import collapse_if_tuple
 from eth_utils.address import is_address, to_checksum_address
+from eth_utils.crypto import keccak
 from web3 import Web3
+from web3.exceptions import Web3RPCError
 
-from daisee.errors import ChainError, ConfigurationError, UsageError
+from daisee.errors import ChainError, UsageError
 from daisee.ledger.addresses import read_address
 from daisee.ledger.answers import NODE_ERRORS
-from daisee.ledger.artifacts import load
 from daisee.ledger.reverts import reason_of
 from daisee.units import Address
 
-OURS = {"coin": "DaiseeCoin", "exchange": "EnergyExchange"}
-LIST = re.compile(r"(.*)\[(\d*)\]")
+LIST = re.compile(r"(.*)\[([0-9]*)\]")
+MOST_BRACKETS = 100
+"""In one type; reading it goes as deep as they nest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class AnyContract:
     def __init__(self, web3: Web3, address: Address, abi: Sequence[Any]) -> None:
         self.address = address
         self._web3 = web3
-        self.functions = [_function(entry) for entry in abi if entry.get("type") == "function"]
+        self.functions = functions_of(abi)
 
     def function(self, wanted: str, arguments: int) -> Function:
         """Find a function by its name or its signature; UsageError lists what there is."""
@@ -85,7 +86,8 @@ class AnyContract:
     def ask(self, function: Function, arguments: Sequence[str]) -> Any:
         """Call a function without a transaction; answer its value, or a mapping of its values by their names.
 
-        TransactionReverted where it refuses; ChainError where what is there does not answer like this ABI.
+        Values that have not all a name of their own are told by their places, from 0. TransactionReverted where it refuses;
+        ChainError where what is there does not answer like this ABI.
         """
         data = function.data(arguments)
         try:
@@ -94,44 +96,49 @@ class AnyContract:
             raise reason_of(error) from error
         try:
             values = decode([kind for _, kind in function.outputs], answered)
-        except DecodingError as error:
+        except (DecodingError, UnicodeDecodeError) as error:
             raise ChainError(
                 f"{self.address} does not answer {function.name} as the ABI says; is it the right contract, or file?"
             ) from error
         plain = [_plain(value) for value in values]
         if len(plain) == 1:
             return plain[0]
-        return {name or str(place): value for place, ((name, _), value) in enumerate(zip(function.outputs, plain, strict=True))}
+        names = [name for name, _ in function.outputs]
+        if not all(names) or len(set(names)) < len(names):
+            names = [str(place) for place in range(len(names))]
+        return dict(zip(names, plain, strict=True))
 
     def state(self) -> dict[str, Any]:
-        """Ask everything that can be asked without saying more; a refusal is told in the value's place."""
+        """Ask everything that can be asked without saying more; what is wrong with one value is told in its place.
+
+        ChainError where the node does not answer.
+        """
         told: dict[str, Any] = {}
         for function in self.functions:
             if function.changes or function.inputs or not function.outputs:
                 continue
             try:
                 told[function.name] = self.ask(function, [])
-            except ChainError:
-                raise
-            except Exception as error:  # noqa: BLE001  # whatever a stranger's contract does, the others are still shown
+            except Exception as error:  # whatever a stranger's contract does, the others are still shown
+                if isinstance(error, ChainError) and not _of_this_call(error):
+                    raise
                 told[function.name] = f"({error})"
         return told
 
 
-def read_abi(name: str) -> list[Any]:
-    """Read an ABI: `coin` or `exchange` for ours, else a file of solc's, Hardhat's, Foundry's or Truffle's."""
-    if name in OURS:
-        return load(OURS[name]).abi
-    path = Path(name)
-    try:
-        told = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "is not JSON"
-        raise ConfigurationError(path, "", f"cannot be read as an ABI: {why}; or name ours, `coin` or `exchange`") from error
-    abi = told.get("abi") if isinstance(told, dict) else told
-    if not isinstance(abi, list) or not all(isinstance(entry, dict) for entry in abi):
-        raise ConfigurationError(path, "", 'is no ABI: that is a list, or an object with a list "abi"')
-    return abi
+def functions_of(abi: Sequence[Any]) -> list[Function]:
+    """Answer the functions of an ABI; ValueError says which entry makes no sense, and why."""
+    found = []
+    for place, entry in enumerate(abi):
+        if not isinstance(entry, dict):
+            raise ValueError(f"entry {place} is no object")
+        if entry.get("type", "function") != "function":  # as the ABI's specification has it where no type is said
+            continue
+        try:
+            found.append(_function(entry))
+        except ValueError as error:
+            raise ValueError(f"entry {place}, {entry.get('name') or 'without a name'}: {error}") from error
+    return found
 
 
 def read_argument(text: str, kind: str, name: str) -> Any:
@@ -171,7 +178,7 @@ def _simple(text: str, kind: str, where: str) -> Any:
             raise UsageError(f"{where}: write true or false, not {text}")
         return text == "true"
     if kind.startswith(("uint", "int")):
-        if not re.fullmatch(r"-?(\d{1,80}|0x[0-9a-fA-F]{1,64})", text):
+        if not re.fullmatch(r"-?([0-9]{1,80}|0x[0-9a-fA-F]{1,64})", text):
             raise UsageError(f"{where}: {text} is no whole number")
         value = int(text, 0) if "x" in text else int(text)
     elif kind.startswith("bytes"):
@@ -180,9 +187,25 @@ def _simple(text: str, kind: str, where: str) -> Any:
         value = bytes.fromhex(text[2:])
         if kind != "bytes" and len(value) != int(kind.removeprefix("bytes")):
             raise UsageError(f"{where}: {text} has {len(value)} bytes")
+    elif kind == "string" and not _is_text(text):
+        raise UsageError(f"{where}: what was written is not UTF-8")
     if not is_encodable(kind, value):
         raise UsageError(f"{where}: {text} does not fit")
     return value
+
+
+def _is_text(text: str) -> bool:
+    """Tell whether it can be encoded: bytes of a command line that are no letters come as halves of letters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _of_this_call(error: ChainError) -> bool:
+    """Tell whether the node answered, if only that this one call came to nothing: out of gas, say, or out of time."""
+    return isinstance(error.__cause__, Web3RPCError | DecodingError | UnicodeDecodeError)
 
 
 def _parts(kind: str) -> list[str]:
@@ -196,15 +219,37 @@ def _parts(kind: str) -> list[str]:
     return [*parts, kind[begin:-1]]
 
 
-def _function(entry: Any) -> Function:
+def _function(entry: dict[str, Any]) -> Function:
+    name, inputs, outputs = entry.get("name"), _fields(entry, "inputs"), _fields(entry, "outputs")
+    if not isinstance(name, str) or not name:
+        raise ValueError("a function has a name")
     return Function(
-        name=entry["name"],
-        inputs=tuple((field.get("name", ""), collapse_if_tuple(field)) for field in entry.get("inputs", [])),
-        outputs=tuple((field.get("name", ""), collapse_if_tuple(field)) for field in entry.get("outputs", [])),
+        name=name,
+        inputs=inputs,
+        outputs=outputs,
         changes=entry.get("stateMutability") not in ("view", "pure") and not entry.get("constant", False),
         takes_payment=entry.get("stateMutability") == "payable" or bool(entry.get("payable", False)),
-        selector=function_abi_to_4byte_selector(entry),
+        selector=keccak(text=f"{name}({','.join(kind for _, kind in inputs)})")[:4],
     )
+
+
+def _fields(entry: dict[str, Any], part: str) -> tuple[tuple[str, str], ...]:
+    """Answer the names and types of what goes in or comes out; ValueError for what is none."""
+    told = entry.get(part) or []
+    if not isinstance(told, list) or not all(isinstance(field, dict) for field in told):
+        raise ValueError(f"its {part} are no list of objects")
+    return tuple((str(field.get("name") or ""), _kind(field)) for field in told)
+
+
+def _kind(field: dict[str, Any]) -> str:
+    """Answer a type, a tuple's as its parts in brackets; ValueError for what is none."""
+    try:
+        kind = collapse_if_tuple(field)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"{field.get('type', 'nothing')} is no type, or lacks its components") from error
+    if len(re.findall(r"[(\[]", kind)) > MOST_BRACKETS or not is_encodable_type(kind):
+        raise ValueError(f"{kind[:60]} is no type")
+    return kind
 
 
 def _plain(value: Any) -> Any:

@@ -16,11 +16,16 @@ from daisee.cli.ledger.amounts import ACCOUNT, GAS_MONEY
 from daisee.cli.ledger.book import Book
 from daisee.cli.ledger.hand import Hand, must, signs
 from daisee.cli.saying import json_option, say
-from daisee.ledger.anycontract import AnyContract, read_abi
+from daisee.ledger.abifile import read_abi
+from daisee.ledger.anycontract import AnyContract
 from daisee.ledger.transactions import Call
 from daisee.units import Address
 
-abi_option = click.option("--abi", required=True, metavar="FILE", help="The ABI as JSON, or `coin` or `exchange` for ours.")
+abi_option = click.option(
+    "--abi", required=True, metavar="FILE[:NAME]",
+    help="The ABI as JSON, as solc, Truffle, Hardhat and Foundry write it, or `coin` or `exchange` for ours. NAME says which "
+    "contract, where there are several in a file.",
+)  # fmt: skip
 GAS = 5_000_000
 
 
