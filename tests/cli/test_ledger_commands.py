@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,79 +9,16 @@ from typing import Any
 
 import pytest
 from eth_account import Account
-from eth_keyfile.keyfile import create_keyfile_json
+from tests.cli.desk import PASSWORD, PRICE, Desk
 from web3.providers.base import JSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
 from daisee.cli import main
-from daisee.keystore import Keystore
 from daisee.ledger.abifile import read_abi
-from daisee.ledger.deploy import Deployment, DeploymentRecord
+from daisee.ledger.deploy import DeploymentRecord
 from daisee.ledger.exchange import ALL_SURPLUS, Interval
 from daisee.ledger.sender import Sender
 from daisee.units import Coins, Joules, base_units, cost_of, joules_from_kwh
-
-PRICE = base_units("0.20")
-PASSWORD = "correct horse"
-
-
-class Desk:
-    """A person at a terminal: a keystore, a deployment.json, and a chain that seals while a command waits."""
-
-    def __init__(self, community: Any, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.community, self.folder = community, folder
-        self._capsys = capsys
-        self.keystore = Keystore(folder / "keys")
-        self.operator, self.a, self.b = (
-            str(sender.address) for sender in (community.operator, community.homes["A"], community.homes["B"])
-        )
-        for sender in (community.operator, *community.homes.values()):
-            self.keystore.add(sender._account, PASSWORD)
-        made = Deployment(community.coin, community.exchange, 0)
-        DeploymentRecord.of(community.web3, made).write(folder / "deployment.json")
-
-    def run(self, *arguments: str, who: str = "") -> tuple[int, str, str]:
-        """Answer the exit code and what was said, on both outputs."""
-        options = ["--as", who] if who else []
-        with pytest.raises(SystemExit) as ended:
-            main(["ledger", "--keystore", str(self.keystore.folder), *arguments, *options])
-        told = self._capsys.readouterr()
-        return int(ended.value.code or 0), told.out, told.err
-
-    def does(self, *arguments: str, who: str = "") -> str:
-        """Answer what was said by a command that works."""
-        code, out, err = self.run(*arguments, who=who)
-        assert (code, err) == (0, "")
-        return out
-
-    def told(self, *arguments: str, who: str = "") -> Any:
-        """Answer what was said in JSON."""
-        return json.loads(self.does(*arguments, "--json", who=who))
-
-
-@pytest.fixture
-def desk(community: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """Sit down, in an empty folder."""
-    for name in ("ACCOUNT", "DEBUG", "DEPLOYMENT", "EXCHANGE", "KEYSTORE", "MAX_GAS_PRICE", "RPC"):
-        monkeypatch.delenv(f"DAISEE_{name}", raising=False)
-    monkeypatch.setenv("DAISEE_PASSWORD", PASSWORD)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("daisee.cli.ledger.book.RemoteChain", lambda _url: community.chain)
-    monkeypatch.setattr("daisee.ledger.sender.time.sleep", lambda _s: community.seal())
-    quick = functools.partial(create_keyfile_json, iterations=2)
-    monkeypatch.setattr("daisee.keystore.create_keyfile_json", quick)
-    return Desk(community, tmp_path, capsys)
-
-
-@pytest.fixture
-def market(desk: Desk) -> Desk:
-    """B has 4 kWh to sell for 0.20 a kWh; A has 10 coins."""
-    community = desk.community
-    b = community.homes["B"]
-    community.do(community.operator, community.coin.mint(desk.a, base_units(10)))
-    community.do(b, community.exchange.report(0, [Interval(community.now_s - 900, joules_from_kwh(5), joules_from_kwh(1))]))
-    community.do(b, community.exchange.offer(PRICE, ALL_SURPLUS))
-    return desk
 
 
 def test_coins_are_made_sent_allowed_and_frozen(desk: Desk) -> None:
@@ -354,7 +290,7 @@ def test_a_frozen_a_suspended_and_a_penniless_account_are_told_so(market: Desk) 
     community.do(community.operator, community.exchange.suspend(market.b))
     assert "is suspended" in market.run("exchange", "report", "--own", "1kWh", who=market.b)[2]
     poor = market.told("account", "new")["account"]
-    code, _, err = market.run("coin", "transfer", market.b, "0", who=poor)
+    code, _, err = market.run("coin", "transfer", market.b, "1", who=poor)
     assert (code, "cannot pay for gas" in err, "daisee ledger account fund" in err) == (2, True, True)
 
 

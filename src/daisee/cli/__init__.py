@@ -88,7 +88,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
-        click.echo(f"daisee: {error.format_message()}" + (f" ({context.command_path} --help)" if context else ""), err=True)
+        click.echo(
+            f"daisee: {plain(error.format_message())}" + (f" ({context.command_path} --help)" if context else ""), err=True
+        )
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)

@@ -7,22 +7,29 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from eth_utils.address import to_checksum_address
 from web3 import Web3
 
+from daisee import shallow
 from daisee.errors import ConfigurationError, LedgerError
-from daisee.files import write_whole
+from daisee.files import read_some, write_whole
+from daisee.ledger.addresses import read_address
 from daisee.ledger.artifacts import load
 from daisee.ledger.coin import Coin
+from daisee.ledger.events import LedgerEvent
 from daisee.ledger.exchange import Exchange
+from daisee.ledger.follow import Follower
 from daisee.ledger.sender import Sender, Sent
 from daisee.ledger.transactions import Call, Outcome
 from daisee.units import Address, Coins
 
 DEFAULT_SKEW_S = 60
 """How far a report may be ahead of its block; a community's clocks agree better than this."""
+CREATES_COIN = "create DaiseeCoin"
+"""What the call is named that makes a coin."""
 DEPLOYMENT_GAS = 5_900_000
 """As much as fits in a block of a community's chain."""
+MOST_BYTES = 100_000
+"""Of a deployment.json, which has some 300."""
 DEFAULT_ADMIN_DELAY_S = 2 * 86_400
 """How long the handing over of the admin's role takes: time enough to see it and to speak up."""
 
@@ -47,12 +54,27 @@ def deploy(
     symbol: str = "DSC",
     skew_s: int = DEFAULT_SKEW_S,
     admin_delay_s: int = DEFAULT_ADMIN_DELAY_S,
+    begun: tuple[Address, int] | None = None,
 ) -> Deployment:
-    """Deploy both contracts; LedgerError where a deployment fails. `settle` waits for a transaction to be in a block."""
+    """Deploy both contracts; LedgerError where a deployment fails. `settle` waits for a transaction to be in a block.
+
+    A deployment that was `begun` has its coin already, and the block in which that began.
+    """
     arguments: list[object] = [name, symbol, sender.address, admin_delay_s, opening_supply]
-    coin, block = _create(sender, settle, "DaiseeCoin", arguments)
+    coin, block = begun or _create(sender, settle, "DaiseeCoin", arguments)
     exchange, _ = _create(sender, settle, "EnergyExchange", [coin, sender.address, admin_delay_s, skew_s])
     return Deployment(Coin(web3, coin), Exchange(web3, exchange), block)
+
+
+def coin_began(web3: Web3, coin: Address, since: int = 0) -> int | None:
+    """Answer in which block a coin began, from `since` on; None where it began before, or is none of ours.
+
+    The first thing that a coin says is who its admin is. ChainError where the node does not answer.
+    """
+    first = next(Follower(web3, [coin], begin=since).poll(), None)
+    if isinstance(first, LedgerEvent) and first.name == "RoleGranted" and not any(first.facts["role"]):
+        return first.block
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +98,18 @@ class DeploymentRecord:
     def read(cls, path: Path) -> DeploymentRecord:
         """Read a `deployment.json`; ConfigurationError for anything else."""
         try:
-            told = json.loads(path.read_text("utf-8"))
-            coin, exchange = (Address(to_checksum_address(told[name])) for name in ("coin", "exchange"))
-            return cls(int(told["chain_id"]), str(told["genesis"]), coin, exchange, int(told["block"]))
+            told = shallow.parse(read_some(path, MOST_BYTES))
+            if not isinstance(told, dict):
+                raise ValueError("it is no object")
+            coin, exchange = (read_address(str(told[name])) for name in ("coin", "exchange"))
+            chain_id, block = (_number(told[name], name) for name in ("chain_id", "block"))
+            return cls(chain_id, str(told["genesis"]), coin, exchange, block)
         except OSError as error:
             raise ConfigurationError(path, "", f"cannot be read: {error.strerror}") from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise ConfigurationError(path, "", f"is no deployment.json ({error!r}); `daisee ledger deploy` writes one") from error
+        except (ValueError, KeyError) as error:
+            why = f"it has no {error}" if isinstance(error, KeyError) else error
+            why = "it is not JSON" if isinstance(error, json.JSONDecodeError) else why
+            raise ConfigurationError(path, "", f"is no deployment.json ({why}); `daisee ledger deploy` writes one") from error
 
     def write(self, path: Path) -> None:
         """Write it for everybody to read."""
@@ -99,6 +126,12 @@ def constructor(name: str, arguments: Sequence[object]) -> Call:
 def genesis_of(web3: Web3) -> str:
     """Answer the hash of block 0."""
     return web3.eth.get_block(0)["hash"].to_0x_hex()
+
+
+def _number(told: object, name: str) -> int:
+    if not isinstance(told, int) or isinstance(told, bool) or told < 0:
+        raise ValueError(f"{name} is no whole number from zero")
+    return told
 
 
 def _create(sender: Sender, settle: Callable[[Sent], Outcome], name: str, arguments: list[object]) -> tuple[Address, int]:

@@ -268,10 +268,10 @@ class Exchange:
             )
         if len(intervals) != 1:
             return self._contract.call("reportMany", [since_s, [_interval(each) for each in intervals], charge], gas)
-        ((until_s, produced_j, own_j, draws),) = map(_interval, intervals)
+        (interval,) = map(_interval, intervals)
         if state_of_charge is None:
-            return self._contract.call("report", [since_s, until_s, produced_j, own_j, draws], gas)
-        return self._contract.call("reportCharge", [since_s, until_s, produced_j, own_j, draws, charge], gas)
+            return self._contract.call("report", [since_s, *interval], gas)
+        return self._contract.call("reportCharge", [since_s, *interval, charge], gas)
 
     def offer(self, price_per_kwh: Coins, amount_j: Joules, until_s: int = NO_END_S) -> Call:
         """Offer energy; replaces the offer before."""

@@ -19,9 +19,11 @@ from daisee.cli.ledger.coin import coin_group
 from daisee.cli.ledger.contract import contract_group
 from daisee.cli.ledger.deploy import deploy_command
 from daisee.cli.ledger.exchange import exchange_group
+from daisee.cli.ledger.hand import must
 from daisee.cli.saying import json_option
 from daisee.errors import ChainError, DaiseeError
 from daisee.ledger.answers import NODE_ERRORS, words
+from daisee.ledger.deploy import coin_began
 from daisee.ledger.verify import verify
 from daisee.units import Address
 
@@ -96,6 +98,7 @@ def verify_command(book: Book, since: int | None, as_json: bool) -> int:
     exchange = book.exchange
     if since is None:
         since = book.record.block if book.record else 0
+    _must_see_it_begin(book, since)
     found = verify(book.web3, exchange.address, since)
     if as_json:
         click.echo(json.dumps({**asdict(found), "sound": found.sound}, default=str))
@@ -109,6 +112,18 @@ def verify_command(book: Book, since: int | None, as_json: bool) -> int:
         + ("all are right." if found.sound else f"{len(found.differences) + len(found.against_the_rules)} are not right.")
     )
     return 0 if found.sound else 1
+
+
+def _must_see_it_begin(book: Book, since: int) -> None:
+    """Refuse a block that is not there yet, and one after the beginning: what follows from half of the events is wrong."""
+    if since == 0:
+        return
+    newest = book.web3.eth.block_number
+    must(since <= newest, f"block {since} is not there yet, the newest is {newest}; name an earlier one with --since")
+    must(
+        coin_began(book.web3, book.coin.address, since) is not None,
+        f"from block {since} on, the coin does not say how it began; name the block of its deployment with --since",
+    )
 
 
 for command in (account_group, deploy_command, coin_group, exchange_group, contract_group):

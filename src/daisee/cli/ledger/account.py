@@ -13,8 +13,9 @@ from web3 import Web3
 from web3.types import TxParams, Wei
 
 from daisee.cli.keys import password_file_option, password_from
-from daisee.cli.ledger.amounts import ACCOUNT, GAS_MONEY
+from daisee.cli.ledger.amounts import ACCOUNT, SOME_GAS_MONEY
 from daisee.cli.ledger.book import Book
+from daisee.cli.ledger.figures import in_ether
 from daisee.cli.ledger.hand import Hand, became, must, signs
 from daisee.cli.saying import json_option, say, say_table
 from daisee.errors import ChainError, KeystoreError, UsageError
@@ -24,7 +25,6 @@ from daisee.ledger.transactions import Call
 from daisee.units import Address
 
 PAYMENT_GAS = 21_000
-WEI = 10**18
 
 
 @click.group("account")
@@ -98,6 +98,7 @@ def export_account(
 ) -> None:
     """Write an account's key to a file that geth and MetaMask open, encrypted."""
     must(not file.exists(), f"{file} is there already; choose another name")
+    must(file.parent.is_dir(), f"there is no folder {file.parent}")
     password = password_from(password_file, account)
     opened = book.keystore.open(account, password)
     copy = password if new_password_file is None else _new_password(new_password_file, "the copy")
@@ -126,7 +127,7 @@ def show(book: Book, account: Address | None, as_json: bool) -> None:
         "gas_money": gas_money,
         "transactions": sent,
     }
-    lines = [account, f"money for gas     {gas_money / WEI:,.6f} ether", f"transactions sent {sent}"]
+    lines = [account, f"money for gas     {in_ether(gas_money)}", f"transactions sent {sent}"]
     if book.where.exchange or book.record:
         told["balance"], told["frozen"] = book.coin.balance_of(account), book.coin.frozen(account)
         home = book.exchange.home(account)
@@ -140,7 +141,7 @@ def show(book: Book, account: Address | None, as_json: bool) -> None:
 
 @account_group.command()
 @click.argument("account", type=ACCOUNT)
-@click.option("--amount", type=GAS_MONEY, default="1ether", show_default=True, help="How much of the chain's own money.")
+@click.option("--amount", type=SOME_GAS_MONEY, default="1ether", show_default=True, help="How much of the chain's own money.")
 @click.option("--of-the-node", is_flag=True, help="Take it from the node's own account, which `geth --dev` has.")
 @signs
 def fund(hand: Hand, account: Address, amount: int, of_the_node: bool) -> None:
@@ -148,7 +149,7 @@ def fund(hand: Hand, account: Address, amount: int, of_the_node: bool) -> None:
 
     Gas on a community's chain costs next to nothing; an account is funded once, when its home is admitted.
     """
-    told = f"{account} has {amount / WEI:g} ether more"
+    told = f"{account} has {in_ether(amount)} more"
     if of_the_node:
         _fund_of_the_node(hand, account, amount, told)
         return
@@ -182,7 +183,7 @@ def _fund_of_the_node(hand: Hand, account: Address, amount: int, told: str) -> N
     must(bool(own), "this node has no account of its own (`geth --dev` has one); name one of yours with --as")
     before = web3.eth.get_balance(own[0])
     if before < amount:
-        raise UsageError(f"the node's account has {before / WEI:g} ether only; name a smaller --amount")
+        raise UsageError(f"the node's account has {in_ether(before)} only; name a smaller --amount")
     payment: TxParams = {"from": own[0], "to": Web3.to_checksum_address(account), "value": Wei(amount)}
     sent = web3.eth.send_transaction(payment)
     receipt = web3.eth.wait_for_transaction_receipt(sent, timeout=hand.timeout_s)

@@ -15,16 +15,22 @@ from daisee.errors import UsageError
 from daisee.ledger.addresses import read_address
 from daisee.units import BASE_UNITS_PER_COIN, JOULES_PER_KWH, JOULES_PER_WH, Address, Coins, Joules, base_units
 
-AMOUNT = re.compile(r"(?P<sign>-?)(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[^\d\s.].*)?")
+AMOUNT = re.compile(r"(?P<sign>-?)(?P<number>[0-9]+(?:\.[0-9]+)?) *(?P<unit>[^\d\s.].*)?")
+"""In the digits of ASCII alone: what looks like another number to whoever checks it is none."""
 MOST_J = 2**64 - 2
 """What the ledger can count, less the one number that stands for all surplus."""
 MOST_PRICE = 2**96 - 1
 JOULES_OF = {"J": 1, "kJ": 1_000, "MJ": 1_000_000, "Wh": JOULES_PER_WH, "kWh": JOULES_PER_KWH, "MWh": 1_000 * JOULES_PER_KWH}
+LAST_S = 253_402_300_799
+"""The last second of the year 9999, after which there are no dates."""
 WEI_OF = {"wei": 1, "gwei": 10**9, "ether": 10**18}
 
 
 class Written(click.ParamType[Any]):
     """A parameter that people write in one of a few ways."""
+
+    above_zero = False
+    """Whether nothing at all is refused."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Read it; what is not text was read before."""
@@ -40,18 +46,24 @@ class Written(click.ParamType[Any]):
 
     def split(self, text: str, example: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Decimal, str]:
         """Take a number from its unit."""
-        found = AMOUNT.fullmatch(text.strip())
+        found = AMOUNT.fullmatch(text.strip(" "))
         if found is None or len(text) > 100:
             self.unfit(text[:100], f"is no amount; write it like {example}", param, ctx)
         if found["sign"]:
             self.unfit(text, f"is below zero; write it like {example}", param, ctx)
-        return Decimal(found["number"]), (found["unit"] or "").strip()
+        number = Decimal(found["number"])
+        if self.above_zero and not number:
+            self.unfit(text, f"is nothing; write more than that, like {example}", param, ctx)
+        return number, (found["unit"] or "").strip()
 
 
 class EnergyType(Written):
     """An energy with its unit, as joules."""
 
     name = "energy"
+
+    def __init__(self, *, above_zero: bool = False) -> None:
+        self.above_zero = above_zero
 
     def read(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> Joules:
         """Read `1.5kWh`."""
@@ -81,8 +93,9 @@ class MoneyType(Written):
 
     name = "coins"
 
-    def __init__(self, *, per_kwh: bool = False) -> None:
+    def __init__(self, *, per_kwh: bool = False, above_zero: bool = False) -> None:
         self.per_kwh = per_kwh
+        self.above_zero = above_zero
 
     def read(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> Money:
         """Read `3DSC`, or of a price `0.2DSC/kWh`."""
@@ -105,6 +118,9 @@ class GasMoneyType(Written):
     """An amount of the chain's own money, in its smallest unit."""
 
     name = "amount"
+
+    def __init__(self, *, above_zero: bool = False) -> None:
+        self.above_zero = above_zero
 
     def read(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Read `1ether`, `5gwei`, `21000wei`."""
@@ -150,12 +166,13 @@ class TimeType(Written):
 
     def read(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Read `2026-11-24T18:00`, of this machine's time zone where none is named, or Unix seconds."""
-        if re.fullmatch(r"\d{1,12}", text):
-            return int(text)
         try:
-            return int(datetime.fromisoformat(text).astimezone().timestamp())
+            at_s = int(text) if re.fullmatch(r"[0-9]{1,12}", text) else int(datetime.fromisoformat(text).astimezone().timestamp())
         except (ValueError, OverflowError):
             self.unfit(text, "is no time; write it like 2026-11-24T18:00, or in Unix seconds", param, ctx)
+        if not 0 <= at_s <= LAST_S:
+            self.unfit(text, "is no time that the ledger has; write one from 1970 to the year 9999", param, ctx)
+        return at_s
 
 
 class ChargeType(Written):
@@ -165,7 +182,7 @@ class ChargeType(Written):
 
     def read(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read `30%` or `0.3`."""
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%?)", text.strip())
+        found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) *(%?)", text.strip(" "))
         share = float(found[1]) / (100 if found[2] else 1) if found else -1.0
         if not 0 <= share <= 1:
             self.unfit(text, "is no state of charge; write it like 30% or 0.3", param, ctx)
@@ -185,6 +202,7 @@ class DrawType(Written):
         return ACCOUNT.read(seller, param, ctx), ENERGY.read(energy, param, ctx)
 
 
-ACCOUNT, ENERGY, COINS, PRICE = AccountType(), EnergyType(), MoneyType(), MoneyType(per_kwh=True)
-NODE_URL = NodeUrlType()
-GAS_MONEY, TIME, CHARGE, DRAW = GasMoneyType(), TimeType(), ChargeType(), DrawType()
+ACCOUNT, NODE_URL, TIME, CHARGE, DRAW = AccountType(), NodeUrlType(), TimeType(), ChargeType(), DrawType()
+ENERGY, COINS, GAS_MONEY = EnergyType(), MoneyType(), GasMoneyType()
+SOME_ENERGY, SOME_COINS, SOME_GAS_MONEY = EnergyType(above_zero=True), MoneyType(above_zero=True), GasMoneyType(above_zero=True)
+PRICE = MoneyType(per_kwh=True, above_zero=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import click
+from eth_abi.exceptions import DecodingError
 from web3 import Web3
 from web3.exceptions import Web3Exception, Web3RPCError
 
@@ -17,13 +19,14 @@ from daisee.chain.failover import FailoverChain
 from daisee.chain.remote import RemoteChain
 from daisee.chain.url import shown
 from daisee.cli.ledger.amounts import Money
-from daisee.errors import ChainError, DaiseeError, UsageError
+from daisee.cli.ledger.figures import written
+from daisee.errors import ChainError, TransactionReverted, UsageError
 from daisee.keystore import Keystore
 from daisee.ledger.answers import words
 from daisee.ledger.coin import Coin
 from daisee.ledger.deploy import DeploymentRecord, genesis_of
 from daisee.ledger.exchange import Exchange
-from daisee.units import JOULES_PER_WH, Address, Coins, coins, kwh
+from daisee.units import Address, Coins, coins
 
 log = logging.getLogger(__name__)
 
@@ -116,10 +119,8 @@ class Book:
             )
         self.must_be_a_contract(address)
         exchange = Exchange(self.web3, address)
-        try:
-            exchange.coin()
-        except (DaiseeError, ValueError) as error:
-            raise UsageError(f"the contract at {address} is no exchange; compare the address") from error
+        if not answers_like_ours(exchange.coin):
+            raise UsageError(f"the contract at {address} is no exchange; compare the address")
         return exchange
 
     @property
@@ -171,11 +172,24 @@ class Book:
 
     def money(self, amount: int, digits: int = 4) -> str:
         """Write coins for people; all of their digits where there are more."""
-        return f"{coins(amount):,.{digits}f} {self.symbol}"
+        return f"{written(coins(amount), digits)} {self.symbol}"
 
     def head_age_s(self) -> float:
         """Answer how old the newest block is."""
         return time.time() - int(self.web3.eth.get_block("latest")["timestamp"])
+
+
+def answers_like_ours(ask: Callable[[], object]) -> bool:
+    """Tell whether a contract answers as ours would. ChainError where the node does not let it: that says nothing of it."""
+    try:
+        ask()
+    except TransactionReverted:
+        return False
+    except ChainError as error:
+        if not isinstance(error.__cause__, DecodingError):
+            raise
+        return False
+    return True
 
 
 def _behind(web3: Web3) -> str:
@@ -185,8 +199,3 @@ def _behind(web3: Web3) -> str:
         return ""
     now, newest = syncing["currentBlock"], syncing["highestBlock"]
     return f"block {now} of {newest}" if now < newest else ""
-
-
-def in_kwh(energy_j: int) -> str:
-    """Write an energy for people: to the watt-hour, and what is less than one in joules."""
-    return f"{energy_j} J" if 0 < abs(energy_j) < JOULES_PER_WH else f"{kwh(energy_j):,.3f} kWh"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from daisee.cli.ledger.amounts import ACCOUNT, COINS, Money
+from daisee.cli.ledger.amounts import ACCOUNT, COINS, SOME_COINS, Money
 from daisee.cli.ledger.book import Book
 from daisee.cli.ledger.hand import Hand, signs
 from daisee.cli.saying import json_option, say
@@ -54,7 +54,7 @@ def allowance(book: Book, owner: Address, spender: Address | None, as_json: bool
 
 @coin_group.command()
 @click.argument("to", type=ACCOUNT)
-@click.argument("amount", type=COINS)
+@click.argument("amount", type=SOME_COINS)
 @signs
 def transfer(hand: Hand, to: Address, amount: Money) -> None:
     """Send coins of one's own."""
@@ -79,7 +79,7 @@ def approve(hand: Hand, amount: Money | None, unlimited: bool, spender: Address 
 
 @coin_group.command()
 @click.argument("to", type=ACCOUNT)
-@click.argument("amount", type=COINS)
+@click.argument("amount", type=SOME_COINS)
 @signs
 def mint(hand: Hand, to: Address, amount: Money) -> None:
     """Make coins; for who has the minter's role."""

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import click
 
+from daisee import shallow
 from daisee.cli.ledger.amounts import ACCOUNT, ENERGY
-from daisee.cli.ledger.book import Book, in_kwh
-from daisee.cli.ledger.hand import Hand, signs
+from daisee.cli.ledger.book import Book
+from daisee.cli.ledger.figures import in_column, in_kwh, moment, written
+from daisee.cli.ledger.hand import Hand, must, signs
 from daisee.cli.ledger.trade import buy, offer, order_group, quote, report, withdraw
 from daisee.cli.saying import json_option, say, say_table
+from daisee.errors import ChainError, LedgerError, StoreError, UsageError
+from daisee.files import read_some, write_whole
 from daisee.ledger.coin import UNLIMITED
 from daisee.ledger.events import LedgerEvent
 from daisee.ledger.exchange import ALL_SURPLUS, NO_END_S, CreditBooks
-from daisee.ledger.follow import Follower, Undone
+from daisee.ledger.follow import Cursor, Follower, Undone
 from daisee.units import Address, Joules, coins, kwh
 
 POLL_S = 1.0
+MOST_BYTES = 100_000
+"""Of a cursor, which remembers the hashes of 128 blocks."""
 MONEY_FACTS = ("cost", "value", "amount", "pricePerKwh", "maxPricePerKwh")
 
 
@@ -45,8 +52,11 @@ def members(book: Book, as_json: bool) -> None:
         [
             (
                 home + (" (suspended)" if books.suspended else ""),
-                *(f"{kwh(e):.2f}" for e in (books.produced_j, books.own_j, books.sold_j, books.surplus_j, books.overdrawn_j)),
-                f"{coins(amount):.2f}",
+                *(
+                    in_column(kwh(e), 2)
+                    for e in (books.produced_j, books.own_j, books.sold_j, books.surplus_j, books.overdrawn_j)
+                ),
+                in_column(coins(amount), 2),
             )
             for home, books, amount in rows
         ],
@@ -64,7 +74,7 @@ def offers(book: Book, as_json: bool) -> None:
         as_json,
         [{"seller": home, **asdict(offer)} for home, offer in rows],
         ["seller", f"{book.symbol} per kWh", "available kWh", "until"],
-        [(h, f"{coins(o.price_per_kwh):.4f}", f"{kwh(o.available_j):.2f}", _end(o.until_s)) for h, o in rows],
+        [(h, written(coins(o.price_per_kwh), 4), in_column(kwh(o.available_j), 2), _end(o.until_s)) for h, o in rows],
         "nobody offers energy now",
     )
 
@@ -80,7 +90,7 @@ def credits(book: Book, home: Address, as_json: bool) -> None:
         as_json,
         [{"seller": seller, **asdict(books)} for seller, books in rows],
         ["seller", "bought kWh", "used kWh", "left kWh", "unpaid kWh"],
-        [(s, *(f"{kwh(e):.3f}" for e in (b.bought_j, b.drawn_j, b.credit_j, b.unpaid_j))) for s, b in rows],
+        [(s, *(in_column(kwh(e), 3) for e in (b.bought_j, b.drawn_j, b.credit_j, b.unpaid_j))) for s, b in rows],
         "this home has bought nothing",
     )
 
@@ -104,7 +114,7 @@ def home(book: Book, home: Address, as_json: bool) -> None:
     member = "suspended" if books.suspended else "yes" if books.admitted else "no"
     lines = [home, f"member        {member}", f"coins         {book.money(balance)}"]
     if books.admitted:
-        lines.append(f"reported to   {_moment(books.until_s) if books.until_s else 'nothing yet'}")
+        lines.append(f"reported to   {moment(books.until_s) if books.until_s else 'nothing yet'}")
         for name in ("opening", "produced", "own", "sold", "surplus", "overdrawn"):
             lines.append(f"{name:13} {in_kwh(told[f'{name}_j'])}")
         lines.append(
@@ -143,10 +153,13 @@ def resume(hand: Hand, home: Address) -> None:
 
 @exchange_group.command()
 @click.option("--most", default=400, show_default=True, type=click.IntRange(1, 400), help="Offers taken back in one transaction.")
-@click.confirmation_option(prompt="No purchase will ever be possible on this exchange again. Close it?")
+@click.option("--yes", is_flag=True, help="Close it without asking.")
 @signs
-def close(hand: Hand, most: int) -> None:
+def close(hand: Hand, most: int, yes: bool) -> None:
     """End all purchases, for good; for operators. Reports and draws go on until what was bought is used."""
+    if not yes:
+        must(sys.stdin.isatty(), "nobody can be asked here whether to close the exchange for good; say so with --yes")
+        click.confirm("No purchase will ever be possible on this exchange again. Close it?", abort=True, err=True)
     exchange = hand.book.exchange
     while not exchange.closed():
         hand.do(exchange.close(most), "closed" if exchange.closed() else "offers are taken back")
@@ -155,39 +168,92 @@ def close(hand: Hand, most: int) -> None:
 @exchange_group.command()
 @click.option("--last", default=20, show_default=True, type=click.IntRange(1, 10_000), help="How many, the newest ones.")
 @click.option("--follow", is_flag=True, help="Go on, and say each new one as it comes; Ctrl-C ends it.")
+@click.option("--cursor", "cursor_file", type=click.Path(path_type=Path, dir_okay=False),
+              help="Instead of the newest, say what is new since the run that wrote this file, and write it anew.")  # fmt: skip
 @json_option
 @click.pass_obj
-def events(book: Book, last: int, follow: bool, as_json: bool) -> None:
+def events(book: Book, last: int, follow: bool, cursor_file: Path | None, as_json: bool) -> None:
     """List the latest events of coin and exchange.
 
-    With --follow --json, one JSON object a line.
+    With --follow or --cursor, JSON is one object a line. With both, it can be ended and started at any time, and the node be
+    away in between: what the contracts say is said once.
     """
-    follower = Follower(book.web3, (book.coin.address, book.exchange.address), begin=book.record.block if book.record else 0)
-    found: list[LedgerEvent] = []
-    for event in follower.poll():
-        found = [each for each in found if each.block <= event.block] if isinstance(event, Undone) else [*found, event][-last:]
-    if not follow:
-        rows = [(str(event.block), event.name, _facts(event, book.symbol)) for event in found]
+    cursor = _cursor_in(cursor_file) if cursor_file else None
+    begin, symbol = book.record.block if book.record else 0, book.symbol
+    follower = Follower(book.web3, (book.coin.address, book.exchange.address), cursor, begin=begin)
+    found = _newest(follower, last) if cursor_file is None else []
+    if not follow and cursor_file is None:
+        rows = [(str(event.block), event.name, _facts(event, symbol)) for event in found]
         told = [asdict(event) for event in found]
         say_table(as_json, told, ["block", "event", "what"], rows, "the contracts have said nothing yet")
         return
-    for event in chain(found, _endless(follower)):
-        _say_event(book, event, as_json)
+    for event in chain(found, _endless(follower, cursor_file) if follow else _kept(follower, cursor_file)):
+        _say_event(event, symbol, as_json)
 
 
-def _endless(follower: Follower) -> Iterator[LedgerEvent | Undone]:
+def _newest(follower: Follower, last: int) -> list[LedgerEvent]:
+    found: list[LedgerEvent] = []
+    for event in follower.poll():
+        found = [each for each in found if each.block <= event.block] if isinstance(event, Undone) else [*found, event][-last:]
+    return found
+
+
+def _endless(follower: Follower, cursor_file: Path | None) -> Iterator[LedgerEvent | Undone]:
+    """Go on for ever; a node that does not answer is waited for, which is said once."""
+    away = False
     while True:
-        yield from follower.poll()
+        try:
+            yield from _kept(follower, cursor_file)
+        except ChainError as error:
+            if not away:
+                click.echo(f"daisee: {error}; waiting for it", err=True)
+            away = True
+        else:
+            if away:
+                click.echo("daisee: the node answers again", err=True)
+            away = False
         time.sleep(POLL_S)
 
 
-def _say_event(book: Book, event: LedgerEvent | Undone, as_json: bool) -> None:
+def _kept(follower: Follower, cursor_file: Path | None) -> Iterator[LedgerEvent | Undone]:
+    """Look once for what is new. How far that is goes into the file when it was said, and not before."""
+    for event in follower.poll():
+        # What was taken back has moved the cursor, and is about to be said.
+        if not isinstance(event, Undone):
+            _keep(follower.cursor, cursor_file)
+        yield event
+    _keep(follower.cursor, cursor_file)
+
+
+def _keep(cursor: Cursor, file: Path | None) -> None:
+    text = cursor.written() + "\n"
+    if file is None or (file.exists() and file.read_text("utf-8") == text):
+        return
+    try:
+        write_whole(file, text)
+    except OSError as error:
+        raise StoreError(f"{file} cannot be written: {error.strerror}") from error
+
+
+def _cursor_in(file: Path) -> Cursor | None:
+    """Read how far an earlier run came; None where there was none."""
+    try:
+        return Cursor.read(shallow.checked(read_some(file, MOST_BYTES)).decode())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+    except (LedgerError, ValueError, OverflowError) as error:
+        raise UsageError(f"{file} is no cursor of events; remove it to read from the beginning") from error
+
+
+def _say_event(event: LedgerEvent | Undone, symbol: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"undone_after": event.block} if isinstance(event, Undone) else asdict(event), default=str))
     elif isinstance(event, Undone):
         click.echo(f"the chain took back everything after block {event.block}; what counts follows")
     else:
-        click.echo(f"{event.block:>8}  {event.name:18} {_facts(event, book.symbol)}")
+        click.echo(f"{event.block:>8}  {event.name:18} {_facts(event, symbol)}")
 
 
 def _facts(event: LedgerEvent, symbol: str) -> str:
@@ -200,7 +266,7 @@ def _fact(name: str, value: Any, symbol: str) -> str:
     if name in MONEY_FACTS and value == UNLIMITED:
         return f"{name} without limit"
     if name in MONEY_FACTS:
-        return f"{name} {coins(value):.4f} {symbol}"
+        return f"{name} {written(coins(value), 4)} {symbol}"
     if name == "until":
         return f"until {_end(value)}"
     return f"{name} 0x{value.hex()}" if isinstance(value, bytes) else f"{name} {value}"
@@ -215,11 +281,7 @@ def _unpaid(books: CreditBooks) -> str:
 
 
 def _end(until_s: int) -> str:
-    return "no end" if until_s >= NO_END_S else _moment(until_s)
-
-
-def _moment(at_s: int) -> str:
-    return f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return "no end" if until_s >= NO_END_S else moment(until_s)
 
 
 for command in (offer, withdraw, quote, buy, report, order_group):

@@ -15,7 +15,7 @@ from eth_utils.address import to_checksum_address
 from web3.types import TxParams, Wei
 
 from daisee.cli.keys import password_file_option, password_from
-from daisee.cli.ledger.advice import advice_on
+from daisee.cli.ledger.advice import advice_on, going_on, lacking
 from daisee.cli.ledger.amounts import ACCOUNT, GAS_MONEY
 from daisee.cli.ledger.book import Book
 from daisee.cli.saying import json_option, say
@@ -104,13 +104,10 @@ class Hand:
     def try_out(self, call: Call) -> None:
         """Ask the node what would come of a call, before anything is sent."""
         web3 = self.book.web3
-        needed = call.gas * self.sender.gas_price() + call.value
+        fee = call.gas * self.sender.gas_price()
         there = web3.eth.get_balance(self.account.address)
-        if there < needed:
-            raise UsageError(
-                f"{self.address} cannot pay for gas: it has {there} of the chain's own money and needs {needed}; "
-                "somebody who has some gives it with `daisee ledger account fund`"
-            )
+        if there < fee + call.value:
+            raise UsageError(lacking(self.address, there, fee, call.value))
         asked: TxParams = {"from": self.account.address, "data": call.data, "gas": call.gas, "value": Wei(call.value)}
         if call.to is not None:
             asked["to"] = to_checksum_address(call.to)
@@ -141,8 +138,8 @@ class Hand:
             return
         lines = []
         for sent in left:
-            self.wait(sender, sent)
-            lines.append(became(sent))
+            outcome = self.wait(sender, sent)
+            lines.append(became(sent) + going_on(outcome, sent.call))
         raise LedgerError(
             f"an earlier command of {self.address} was not finished; it is now: {', '.join(lines)}. "
             "Nothing new was sent; run the command again if it is still wanted"

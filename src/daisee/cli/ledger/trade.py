@@ -8,8 +8,9 @@ from dataclasses import asdict
 import click
 
 from daisee.cli.ledger.advice import advice_on
-from daisee.cli.ledger.amounts import ACCOUNT, CHARGE, DRAW, ENERGY, PRICE, TIME, Money
-from daisee.cli.ledger.book import Book, in_kwh
+from daisee.cli.ledger.amounts import ACCOUNT, CHARGE, DRAW, ENERGY, PRICE, SOME_ENERGY, TIME, Money
+from daisee.cli.ledger.book import Book
+from daisee.cli.ledger.figures import in_kwh
 from daisee.cli.ledger.hand import Hand, must, signs
 from daisee.cli.saying import json_option, say
 from daisee.errors import TransactionReverted, UsageError
@@ -34,7 +35,7 @@ partly_option = click.option("--partly", is_flag=True, help="Take less where the
 
 @click.command()
 @click.argument("price", type=PRICE)
-@click.option("--amount", type=ENERGY, help="So much and no more; else all surplus, whatever it becomes.")
+@click.option("--amount", type=SOME_ENERGY, help="So much and no more; else all surplus, whatever it becomes.")
 @click.option("--until", "until_s", type=TIME, help="The end of the offer; else it holds until it is withdrawn.")
 @signs
 def offer(hand: Hand, price: Money, amount: Joules | None, until_s: int | None) -> None:
@@ -54,7 +55,7 @@ def withdraw(hand: Hand) -> None:
 
 
 @click.command()
-@click.argument("amount", type=ENERGY)
+@click.argument("amount", type=SOME_ENERGY)
 @sellers_option
 @price_option
 @partly_option
@@ -75,7 +76,7 @@ def quote(
 
 
 @click.command()
-@click.argument("amount", type=ENERGY)
+@click.argument("amount", type=SOME_ENERGY)
 @sellers_option
 @price_option
 @partly_option
@@ -160,7 +161,7 @@ def show_order(book: Book, home: Address, as_json: bool) -> None:
 
 @order_group.command("place")
 @click.option("--below", type=CHARGE, required=True, help="Buy when a report says a state of charge below this.")
-@click.option("--amount", type=ENERGY, required=True, help="Buy until the credit with these sellers is this much together.")
+@click.option("--amount", type=SOME_ENERGY, required=True, help="Buy until the credit with these sellers is this much together.")
 @price_option
 @sellers_option
 @signs
