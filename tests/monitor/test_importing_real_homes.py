@@ -94,7 +94,17 @@ def test_five_hundred_days_of_a_home_are_what_its_counter_grew_by(store: SqlStor
     assert (outcome.read, outcome.new, outcome.refused.count) == (48_091, 48_091, 0)
     assert total(store.slots()).consumed_j == 7_138_451 * WH_J
     assert outcome.meters["meter"].covered_s == 48_090 * 900
-    assert outcome.meters["meter"].kept == 0
+    assert outcome.meters["meter"].kept == 2, "from which another file goes on"
+    assert len(store.slots()) == 48_090
+
+
+def test_five_hundred_days_in_two_files_are_the_same(store: SqlStore, tmp_path: Path) -> None:
+    header, *lines = gzip.decompress((DATA / "longhome.csv.gz").read_bytes()).decode().splitlines()
+    for part in (lines[:20_000], lines[20_000:]):
+        path = tmp_path / "part.csv"
+        path.write_text("\n".join([header, *part]) + "\n")
+        import_files(store, [GRID], [path], Wish(meter="meter"))
+    assert total(store.slots()).consumed_j == 7_138_451 * WH_J
     assert len(store.slots()) == 48_090
 
 

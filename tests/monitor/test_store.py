@@ -201,7 +201,9 @@ def test_readings_are_numbered_through_a_meter_s_life(tmp_path: Path) -> None:
     store.add_reading("load", at(30.5))
     store.flush()
     assert numbers() == [(1, 15), (16, 15), (31, 15), (46, 15), (61, 1)], "the later ones were pushed on"
-    store.drop_readings(T0 + 900)
+    store.drop_readings(T0 + 1_800)
+    assert len(numbers()) == 5, "from the last two slots, others go on"
+    store.drop_readings(T0 + 2_700)
     store.add_reading("load", at(15 * 240 + 1))
     store.flush()
     assert numbers() == [(16, 15), (31, 15), (46, 15), (61, 2)], "what is gone keeps its numbers"

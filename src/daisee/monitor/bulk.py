@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from daisee.monitor.merging import Merge
 from daisee.monitor.packing import Block
@@ -18,9 +18,10 @@ from daisee.monitor.staging import Powers
 AT_ONCE = 2_000
 
 
-def write(store: SqlStore, merge: Merge, keep_from_s: float, progress: Callable[[float], None]) -> None:
+def write(store: SqlStore, merge: Merge, young_s: float, progress: Callable[[float], None]) -> None:
     """Write down slots, and the readings that are kept; StoreError where that fails, and then nothing is."""
-    keys = sorted(key for key in merge.new if merge.keeps(key[1], keep_from_s))
+    keep_from_s = {name: merge.keep_from_s(name, young_s) for name in {name for name, _start in merge.new}}
+    keys = sorted((name, start) for name, start in merge.new if start >= keep_from_s[name])
     meter_slots = [(name, slot) for name, slots in merge.meter_slots.items() for slot in slots.values()]
     whole = max(1, len(keys) + len(meter_slots) + len(merge.slots))
     done = 0
@@ -33,6 +34,9 @@ def write(store: SqlStore, merge: Merge, keep_from_s: float, progress: Callable[
             progress(done / whole)
 
     with store.database.writing() as connection:
+        for name, from_s in keep_from_s.items():
+            too_old = (READINGS.c.meter_id == store.meter_ids[name], READINGS.c.start_s < from_s)
+            connection.execute(delete(READINGS).where(*too_old))
         oldest = {name: _oldest_number(connection, store.meter_ids[name]) for name in {name for name, _start in keys}}
         put(connection, READINGS, (_packed(store, merge, name, start) for name, start in keys))
         for name, number in oldest.items():

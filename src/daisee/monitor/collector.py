@@ -12,7 +12,7 @@ from math import isfinite
 from daisee.errors import StoreError
 from daisee.model.energy import PLAUSIBLE_W, Integrator
 from daisee.model.home import HomeMeters, Live, Role
-from daisee.model.readings import Flow, Quality, Reading, Span, cut, cut_flow, slot_borders, slot_of, slot_start
+from daisee.model.readings import SLOT_S, Flow, Quality, Reading, Span, cut, cut_flow, slot_borders, slot_of, slot_start
 from daisee.monitor.sensors import Polled
 from daisee.monitor.store import Meter, MeterSlot, Slot, Store
 from daisee.units import Watts
@@ -237,8 +237,11 @@ class Collector:
             for slot in (slots.get(start), *(some.get(start) for some in meter_slots.values())):
                 if slot is not None:
                     slot.quality |= Quality.FILLED
-        # Of what was before the first reading that is kept, slots alone tell.
-        from_s = slot_start(max(since_s, first_s or since_s, min([from_s, *told_s.values()])))
+        # Of what was before the first reading that is kept, slots alone tell; also of its own, where energy led into it.
+        first_slot = slot_start(first_s if first_s is not None else since_s)
+        if first_slot > since_s and any(self._store.meter_slots(name, first_slot - SLOT_S, first_slot) for name in self.meters):
+            first_slot += SLOT_S
+        from_s = slot_start(max(since_s, first_slot, min([from_s, *told_s.values()])))
         self._store.recount(
             from_s,
             {name: [slot for start, slot in some.items() if start >= from_s] for name, some in meter_slots.items()},

@@ -172,10 +172,16 @@ class History(SqlStore):
             yield int(number), {name: value if name == "covered_s" else int(value) for name, value in facts}
 
     def drop_readings(self, before_s: int) -> int:
-        """Let go of readings from before a slot; their slots stay. Answer how many slots had some."""
+        """Let go of readings from before a slot, but for each meter's last two slots of them; answer how many slots had some.
+
+        What is kept later, or imported, goes on from these; all slots stay.
+        """
+        other = READINGS.alias()
+        earlier = select(other.c.start_s).where(other.c.meter_id == READINGS.c.meter_id, other.c.start_s < before_s)
+        last_but_one = earlier.order_by(other.c.start_s.desc()).limit(1).offset(1).scalar_subquery()
         mine = READINGS.c.meter_id.in_(self._meter_ids.values())
         with self._writing() as connection:
-            return int(connection.execute(delete(READINGS).where(mine, READINGS.c.start_s < before_s)).rowcount)
+            return int(connection.execute(delete(READINGS).where(mine, READINGS.c.start_s < last_but_one)).rowcount)
 
     def discard(self) -> None:
         """Leave what waits unwritten: it was counted to be looked at, while another process keeps these books."""

@@ -21,7 +21,7 @@ from daisee.model.energy import PLAUSIBLE_W
 from daisee.model.home import Role
 from daisee.monitor.bulk import write
 from daisee.monitor.collector import KEEP_RAW_S, MAX_GAP_S
-from daisee.monitor.formats import Row, Run
+from daisee.monitor.formats import MS, Row, Run
 from daisee.monitor.formats.files import opened
 from daisee.monitor.merging import Merge, Written
 from daisee.monitor.sqlstore import SqlStore
@@ -117,22 +117,22 @@ def import_files(
     """Import files into a home's store; the meters are those of its configuration. UsageError, DataFileError, StoreError."""
     known = {**store.meters, **{meter.name: meter for meter in meters}}
     outcome = Outcome(dry_run=wish.dry_run)
-    reader = _Reader(known, wish, outcome)
+    store.flush()
+    reader = _Reader(store, known, wish, outcome)
     for place, file in enumerate(files):
         reader.read(file, lambda share, done=place: progress("read", (done + share) / len(files)))  # type: ignore[misc]
     reader.check_names()
-    store.flush()
     merge = Merge(store, reader.meters, reader.stage, wish.max_gap_s, wish.most_w)
     outcome.doubled += merge.set_against_store(outcome.refused.add)
     merge.count(lambda share: progress("count", share))
     now_s = wish.now_s if wish.now_s is not None else time.time()
-    keep_from_s = now_s - wish.keep_raw_s
-    outcome.meters, outcome.consumed_j, outcome.slots = merge.difference(keep_from_s)
+    young_s = now_s - wish.keep_raw_s
+    outcome.meters, outcome.consumed_j, outcome.slots = merge.difference(young_s)
     if not wish.dry_run and outcome.new:
         for name in outcome.meters:
             if store.meters.get(name) != reader.meters[name]:
                 store.has_meter(reader.meters[name])
-        write(store, merge, keep_from_s, lambda share: progress("write", share))
+        write(store, merge, young_s, lambda share: progress("write", share))
         store.reread()
     return outcome
 
@@ -140,8 +140,11 @@ def import_files(
 class _Reader:
     """Reads files into a stage, and finds which meter each name means."""
 
-    def __init__(self, known: Mapping[str, Meter], wish: Wish, outcome: Outcome) -> None:
+    def __init__(self, store: SqlStore, known: Mapping[str, Meter], wish: Wish, outcome: Outcome) -> None:
         self.stage = Stage()
+        self._store = store
+        self._relative = False
+        """Whether the counters of the file that is read are sums of its own."""
         self.meters = dict(known)
         self._wish = wish
         self._outcome = outcome
@@ -167,6 +170,7 @@ class _Reader:
         latest_s = (wish.now_s if wish.now_s is not None else time.time()) + AHEAD_S
         with opened(file, refuse, told, wish.zone, wish.units, wish.format) as (shape, source):
             self._outcome.formats[name] = shape.name
+            self._relative, source.reached = shape.relative, self._reached
             for each in shape.read(source):
                 if isinstance(each, Run):
                     self._take_run(each, latest_s)
@@ -197,10 +201,23 @@ class _Reader:
             if row.reading.power_w is not None and abs(row.reading.power_w) > self._wish.most_w:
                 raise ValueError(f"{row.reading.power_w:.0f} W are more than this home has")
             reading = turned(row.reading) if reverse else row.reading
+            if self._relative and (reading.forward_j, reading.reverse_j) != (None, None):
+                self.stage.relative.add(meter)
             if not self.stage.add(meter, row.line, reading):
                 self._outcome.doubled += 1
         except ValueError as error:
             self._outcome.refused.add(self.stage.file, row.line, str(error))
+
+    def _reached(self, name: str, at_s: float) -> tuple[int, int]:
+        """Answer what a meter's counters showed last, in these files or in the store."""
+        target = self._target(name)
+        if target is None:
+            return 0, 0
+        meter, reverse = target
+        there = (self.stage.last_until(meter, at_s), self._store.last_before(meter, at_s + 1 / MS))
+        forward_j = next((each.forward_j for each in there if each and each.forward_j is not None), 0)
+        reverse_j = next((each.reverse_j for each in there if each and each.reverse_j is not None), 0)
+        return (reverse_j, forward_j) if reverse else (forward_j, reverse_j)
 
     def _target(self, name: str) -> tuple[str, bool] | None:
         """Answer which meter a name means, and whether its other direction; None where it is left out."""

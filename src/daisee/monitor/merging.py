@@ -1,7 +1,7 @@
 """Sets staged readings against what a store has, and counts both together: no energy is counted twice, none is torn apart.
 
-From the oldest readings that are kept, slots can be counted anew; before them they stay as they are, and only what is empty is
-filled. A stretch is counted from a day before its first new reading to the first reading after its last.
+From a meter's oldest readings that are kept, its slots can be counted anew; before them they stay as they are, and only what is
+empty is filled. A stretch is counted from a day before its first new energy to the first reading after its last.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from daisee.model.home import Role
-from daisee.model.readings import SLOT_S, Quality, Reading
+from daisee.model.readings import SLOT_S, Quality, Reading, slot_start
 from daisee.monitor.counting import Count
 from daisee.monitor.packing import Block
 from daisee.monitor.schema import METER_SLOTS, READINGS, SLOTS
@@ -53,7 +53,6 @@ class Merge:
         self._store, self._meters, self.stage = store, meters, stage
         self._max_gap_s, self._most_w = max_gap_s, most_w
         self._kept = self._starts_of_readings()
-        self.kept_from_s: float = min((min(starts) for starts in self._kept.values() if starts), default=float("inf"))
         self.merged: dict[Key, Block] = {}
         """Slots that have kept readings and new ones, together."""
         self.new: dict[Key, int] = {}
@@ -97,15 +96,20 @@ class Merge:
 
     def _closed_of(self, name: str) -> set[int]:
         """Answer the slots of a meter that cannot be counted anew. A part of a home's use has nothing to do with the others."""
-        if self._is_part(name):
-            there = self._slots_there(None)
-            for other in self._store.meter_ids:
-                there |= self._slots_there(other) if self._is_part(other) else set()
-        else:
-            there = self._slots_there(name)
+        if not self._is_part(name):
+            return self._uncountable(name)[0]
+        parts = [self._uncountable(other) for other in self._store.meter_ids if self._is_part(other)]
+        until = max((until for closed, until in parts if closed), default=0)
+        return {start for start in self._slots_there(None) if start < until}.union(*(closed for closed, _until in parts))
+
+    def _uncountable(self, name: str) -> tuple[set[int], int]:
+        """Answer the slots of one meter whose readings are not kept, and up to when that is so."""
+        there, kept = self._slots_there(name), self._kept.get(name)
+        if not kept:
+            return there, max(there, default=0) + SLOT_S
         # The first slot that is kept began with a reading that is not.
-        first = self.kept_from_s + SLOT_S if any(start < self.kept_from_s for start in there) else self.kept_from_s
-        return {start for start in there if start < first}
+        until = min(kept) + (SLOT_S if min(there, default=min(kept)) < min(kept) else 0)
+        return {start for start in there if start < until}, until
 
     def _is_part(self, name: str) -> bool:
         return self._meters[name].role is not Role.SUB_LOAD if name in self._meters else True
@@ -116,7 +120,7 @@ class Merge:
         """Count the new readings, together with those around them that are kept."""
         if not self.new:
             return
-        first, last = min(start for _name, start in self.new), max(start for _name, start in self.new)
+        first, last = min(map(self._reach, {name for name, _start in self.new})), max(start for _name, start in self.new)
         after = [min((start for start in starts if start > last), default=last) for starts in self._kept.values()]
         write_to = max([last, *after])
         roles = self._roles_until(write_to)
@@ -137,6 +141,25 @@ class Merge:
         for name in roles:
             self._put_meter(name, count.meter_slots[name], first, write_to)
         self._put_home(count.slots, first, write_to, has_grid)
+
+    def _reach(self, name: str) -> int:
+        """Answer the slot in which a meter's first new energy begins: at the reading before it, or where its mean does."""
+        first = min(start for meter, start in self.new if meter == name)
+        before = [start for start in self._kept.get(name, ()) if start < first]
+        last_s = next((each.at_s for start in sorted(before, reverse=True) for each in self._energies(name, start)[-1:]), None)
+        reading = next(iter(self._energies(name, first)), None)
+        if reading is None:
+            return first
+        begin_s = reading.at_s if last_s is None else last_s
+        if reading.mean_over_s is not None:
+            begin_s = max(reading.at_s - reading.mean_over_s, last_s or 0.0)
+        return min(first, slot_start(begin_s))
+
+    def _energies(self, name: str, start: int) -> list[Reading]:
+        """List what a meter said in a slot, less what is no energy, like a voltage alone."""
+        said = self.readings(name, start)
+        block = said.block() if isinstance(said, Powers) else said
+        return [each for each in block.readings() if (each.power_w, each.forward_j, each.reverse_j) != (None, None, None)]
 
     def _roles_until(self, last: int) -> dict[str, Role]:
         """Answer the meters that there were at that time: those that have readings, and those that had slots."""
@@ -196,17 +219,25 @@ class Merge:
 
     # ----------------------------------------------------------------------------------------------------------- what is told
 
-    def keeps(self, start: int, keep_from_s: float) -> bool:
-        """Tell whether readings of a slot are kept: they are young, or lie among others that are."""
-        return start >= keep_from_s or start >= self.kept_from_s
+    def keep_from_s(self, name: str, young_s: float) -> float:
+        """Answer from when on a meter's readings are kept: the young ones, and the last two slots that have older ones.
 
-    def difference(self, keep_from_s: float) -> tuple[dict[str, Written], int, int]:
+        With these, a file that goes on where this one ends is the same as if both were one. Where older slots follow whose
+        readings are gone, or a file's counters are not what the meter shows, nothing goes on from there.
+        """
+        starts = self._kept.get(name, set()) | {start for meter, start in self.new if meter == name}
+        older = sorted(start for start in starts if start < young_s)[-2:]
+        closed = max(self._closed.get(name, ()), default=0)
+        return young_s if not older or closed > older[-1] or name in self.stage.relative else older[0]
+
+    def difference(self, young_s: float) -> tuple[dict[str, Written], int, int]:
         """Answer what is new: of each meter, and of the home its use, and how many of its slots."""
         told: dict[str, Written] = {}
+        kept_from_s = {name: self.keep_from_s(name, young_s) for name in {name for name, _start in self.new}}
         for (name, start), readings in sorted(self.new.items(), key=lambda found: found[0][1]):
             written = told.setdefault(name, Written(self._meters[name].role))
             written.readings += readings
-            written.kept += readings if self.keeps(start, keep_from_s) else 0
+            written.kept += readings if start >= kept_from_s[name] else 0
             said = self.readings(name, start)
             written.first_s = said.at_ms[0] / 1000 if written.first_s is None else written.first_s
             written.last_s = said.at_ms[-1] / 1000

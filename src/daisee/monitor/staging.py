@@ -44,6 +44,8 @@ class Stage:
         """The file and the line that a slot's first reading stands on."""
         self.file = ""
         """The one that is read now."""
+        self.relative: set[str] = set()
+        """Meters whose counters began somewhere in a file, and are not what the device shows: nothing goes on from them."""
 
     @property
     def keys(self) -> set[Key]:
@@ -82,6 +84,15 @@ class Stage:
         if len(block) >= MOST_READINGS:
             raise ValueError("there are more than a hundred readings in each second")
         return block.add(reading)
+
+    def last_until(self, meter: str, at_s: float) -> Reading | None:
+        """Answer a meter's last reading up to a moment; None where there is none."""
+        starts = (start for name, start in self.keys if name == meter and start <= at_s)
+        for start in sorted(starts, reverse=True):
+            found = [reading for reading in self.block((meter, start)).readings() if reading.at_s <= at_s]
+            if found:
+                return found[-1]
+        return None
 
     def add_run(self, meter: str, run: Run) -> bool:
         """Put powers in their places, many at once; False where some are not later than all that are there."""

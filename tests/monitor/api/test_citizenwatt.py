@@ -97,7 +97,7 @@ def test_energy_and_power_by_time_with_day_and_night(old: Asked) -> None:
 
 def test_energy_of_old_days_comes_from_slots_when_readings_are_gone(old: Asked) -> None:
     old.monitor.store.flush()
-    assert old.monitor.store.drop_readings(T0 + 6 * 3_600) == 48
+    assert old.monitor.store.drop_readings(T0 + 6 * 3_600 + 1_800) == 48
     energy = ask(old, f"/api/1/get/kwatthours/by_time/{T0 + 450}/{T0 + DAY_S}")["data"]
     assert energy["value"] == pytest.approx(24.0 - 0.125)
     assert ask(old, "/api/1/get/watts/by_id/1")["data"] is None

@@ -50,6 +50,12 @@ class Run:
 
 Refuse = Callable[[int, str], None]
 """Told the number of a line, and why it is not taken."""
+Reached = Callable[[str, float], tuple[int, int]]
+"""Answers what a meter's counters showed last at a moment, as far as that is known: forward and reverse, in joules."""
+
+
+def _nothing_yet(_name: str, _at_s: float) -> tuple[int, int]:
+    return 0, 0
 
 
 @dataclass(slots=True)
@@ -67,6 +73,7 @@ class Source:
     """What people said of the unit of a meter that the file does not say; that of all others is at the empty name."""
     chunks: Callable[[], Iterator[tuple[int, str]]] | None = None
     """Answer plain lines, many at once, with the number of the first; None where the file is no plain CSV with commas."""
+    reached: Reached = _nothing_yet
 
     def rows(self) -> Iterator[tuple[int, dict[str, str]]]:
         """Answer each line by the names of its columns, in small letters; one with other columns than the header is refused."""
@@ -88,6 +95,8 @@ class Format:
     fits: Callable[[Sequence[str]], bool]
     """Tell whether a header, in small letters, is of this shape."""
     read: Callable[[Source], Iterable[Row | Run]]
+    relative: bool = False
+    """Whether its counters are sums that began somewhere, and not what the device shows: live readings do not go on from them."""
 
 
 class Clock:
@@ -199,9 +208,11 @@ def _short(text: str) -> str:
 
 
 class Intervals:
-    """Turns the energies of stretches, like hours, into readings of counters that begin at zero: to the joule, both ways."""
+    """Turns the energies of stretches, like hours, into readings of counters: to the joule, both ways."""
 
-    def __init__(self) -> None:
+    def __init__(self, reached: Reached = _nothing_yet) -> None:
+        """Go on from what a meter's counters had reached, so that a file that follows another is no meter that began anew."""
+        self._reached = reached
         self._counted: dict[str, tuple[int, int, float]] = {}
         """Forward, reverse, and up to when, by the meter's name."""
 
@@ -209,7 +220,7 @@ class Intervals:
         self, line: int, name: str, start_s: float, end_s: float, forward_j: int, reverse_j: int | None, covered_s: float
     ) -> Iterator[Row]:
         """Answer what a counter would have said at both ends; ValueError where it could not be, or begins before the last one."""
-        forward, reverse, until_s = self._counted.get(name, (0, 0, float("-inf")))
+        forward, reverse, until_s = self._counted.get(name) or (*self._reached(name, start_s), float("-inf"))
         if end_s <= start_s or not 0 <= covered_s <= end_s - start_s:
             raise ValueError("it covers more time than it has")
         if start_s < until_s:

@@ -23,7 +23,7 @@ NOW = ("electricity_currently_delivered", "electricity_currently_returned")
 
 def read_statistics(source: Source) -> Iterator[Row]:
     """Read what came in, and went back, in each hour or day."""
-    clock, intervals = Clock(source.zone), Intervals()
+    clock, intervals = Clock(source.zone), Intervals(source.reached)
     for line, cells in source.lines:
         try:
             if len(cells) < 5:

@@ -107,7 +107,7 @@ def read_energy(source: Source) -> Iterator[Row]:
         except ValueError as error:
             source.refuse(line, str(error))
             continue
-        intervals = Intervals()
+        intervals = Intervals(source.reached)
         for (start_s, end_s), change in zip(stretches, changes, strict=True):
             if not change:
                 continue
@@ -146,5 +146,5 @@ def _fits_energy(header: Sequence[str]) -> bool:
 
 
 HISTORY = Format("homeassistant", "Home Assistant's history of entities", _fits_history, read_history)
-STATISTICS = Format("homeassistant-statistics", "Home Assistant's long-term statistics", _fits_statistics, read_statistics)
-ENERGY = Format("homeassistant-energy", "the table of Home Assistant's energy dashboard", _fits_energy, read_energy)
+STATISTICS = Format("homeassistant-statistics", "Home Assistant's long-term statistics", _fits_statistics, read_statistics, True)
+ENERGY = Format("homeassistant-energy", "the table of Home Assistant's energy dashboard", _fits_energy, read_energy, True)

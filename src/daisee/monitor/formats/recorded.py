@@ -101,7 +101,7 @@ def _step(source: Source, line: int, row: dict[str, str], at_s: float, step_s: f
 
 def read_slots(source: Source) -> Iterator[Row]:
     """Read quarters of an hour that were exported: their energy to the joule, and how much of them was measured."""
-    clock, intervals = Clock(source.zone), Intervals()
+    clock, intervals = Clock(source.zone), Intervals(source.reached)
     for line, row in source.rows():
         try:
             start_s = clock.s(row["slot_start"])
@@ -131,7 +131,7 @@ def _fits_slots(header: Sequence[str]) -> bool:
     return set(SLOT_COLUMNS) <= set(header)
 
 
-SLOTS = Format("slots", "what `daisee monitor export` wrote of meters' slots", _fits_slots, read_slots)
+SLOTS = Format("slots", "what `daisee monitor export` wrote of meters' slots", _fits_slots, read_slots, relative=True)
 P1_REGISTERS = Format("p1-registers", "the registers of a Dutch meter", _fits_registers, read_registers)
 COUNTER = Format("counter", "homes with the counter of their import", _fits_counter, read_counter)
 STEPS = Format("homes", "homes with their use and roof, step by step", _fits_steps, read_steps)
