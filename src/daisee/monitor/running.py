@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from datetime import date
 from typing import Any
 
 from daisee.errors import DaiseeError
@@ -87,7 +88,11 @@ class Monitor:
     @property
     def rates(self) -> Rates:
         """Answer what a kilowatt-hour costs today, by day and by night."""
-        return rates_on(self._contracts, date_of(self._clock(), self.settings.zone))
+        return self.rates_on(date_of(self._clock(), self.settings.zone))
+
+    def rates_on(self, day: date) -> Rates:
+        """Answer what it cost on a day, or will."""
+        return rates_on(self._contracts, day)
 
     def trouble_of(self, meter: str) -> str | None:
         """Say what is wrong with a meter's sensor; None where nothing is, or nobody listens to it."""

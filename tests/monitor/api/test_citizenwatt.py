@@ -23,8 +23,9 @@ HEADERS = {"Content-Type": "application/json", "Authorization": ""}
 
 
 @pytest.fixture
-def old(day: Asked, monkeypatch: pytest.MonkeyPatch) -> Asked:
-    monkeypatch.setattr(Monitor, "rates", RATES)
+def old(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Asked:
+    monkeypatch.setattr(Monitor, "rates_on", lambda _monitor, _day: RATES)
+    day: Asked = request.getfixturevalue("day")
     return day
 
 
@@ -102,6 +103,39 @@ def test_energy_of_old_days_comes_from_slots_when_readings_are_gone(old: Asked) 
     assert energy["value"] == pytest.approx(24.0 - 0.125)
     assert ask(old, "/api/1/get/watts/by_id/1")["data"] is None
     assert ask(old, "/api/1/get/watts/by_id/2161")["data"]["timestamp"] == T0 + 6 * 3_600
+
+
+@pytest.mark.parametrize(("first", "step"), [(1, 15), (4_301, 7), (4_301, 1)])
+def test_groups_by_number_add_up_to_the_whole_across_an_outage_too(old: Asked, first: int, step: int) -> None:
+    for what in ("kwatthours", "euros"):
+        whole = ask(old, f"/api/1/get/{what}/by_id/{first}/{first + 150}")["data"]
+        groups = ask(old, f"/api/1/get/{what}/by_id/{first}/{first + 150}/{step}")["data"]
+        assert len(groups) == -(-150 // step)
+        for name, value in whole.items():
+            assert sum(each[name] for each in groups if each) == pytest.approx(value, abs=1e-9)
+    powers = ask(old, f"/api/1/get/watts/by_id/1/151/{step}")["data"]
+    assert [each["value"] for each in powers] == [pytest.approx(1_000.0)] * len(powers)
+
+
+def test_yesterdays_euros_are_those_of_yesterdays_price(tmp_path: Path) -> None:
+    text = HOME + "".join(
+        f"""[[monitor.tariffs]]
+        name = "{name}"
+        valid_from = 2026-{since}
+        valid_to = 2026-{until}
+        price = {price}
+        """
+        for name, since, until, price in (("old", "01-01", "10-01", "0.10"), ("new", "10-02", "12-31", "0.30"))
+    )
+    for monitor in monitor_of(tmp_path, text):
+        for at_s in range(0, 2 * DAY_S + 1, 60):
+            monitor.collector.take("meter", [Reading(at_s=T0 + at_s, power_w=1_000.0)])
+        old = Asked(monitor)
+        days = ask(old, f"/api/1/get/euros/by_time/{T0}/{T0 + 2 * DAY_S}/{DAY_S}")["data"]
+        assert days == [{"value": 2.4}, {"value": 7.2}]
+        assert ask(old, f"/api/1/get/euros/by_time/{T0}/{T0 + 2 * DAY_S}")["data"] == {"value": 9.6}
+        end = 1 + DAY_S // 60 + 60
+        assert ask(old, f"/api/1/get/euros/by_id/{end - 120}/{end + 1}")["data"] == {"value": 0.4}
 
 
 def test_prices(old: Asked) -> None:

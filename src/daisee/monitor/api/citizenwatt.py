@@ -7,8 +7,10 @@ straight line is drawn across a gap. docs/reference/monitor-api.md lists each me
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from decimal import Decimal
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 from urllib.parse import parse_qs
@@ -17,6 +19,7 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from daisee.model.calendar import date_of, midnight_s
 from daisee.model.readings import Reading
 from daisee.monitor.api.gate import Gate
 from daisee.monitor.rates import Rates, clock
@@ -24,11 +27,13 @@ from daisee.monitor.running import Monitor
 from daisee.monitor.sensors import kind_names
 from daisee.monitor.store import Meter
 from daisee.monitor.stretches import Stretch, stretches_between
+from daisee.units import JOULES_PER_KWH
 
 MOST = 500
 MOST_STEPS = 20_000
 MOST_BODY = 4_096
-MOST_SPAN_S = 86_400 * 366 * 3
+MOST_DAYS = 366 * 3
+MOST_SPAN_S = 86_400 * MOST_DAYS
 TOO_MANY = f"Too many values to return. (Maximum is set to {MOST})"
 FORBIDDEN = "Access forbidden"
 WHATS = ("watts", "kwatthours", "euros")
@@ -50,11 +55,29 @@ class OldHome:
         self._monitor = monitor
         self._store = monitor.store
         self._types = {name: number for number, name in enumerate(kind_names(), 1)}
+        self._rates_on = lru_cache(MOST_DAYS)(monitor.rates_on)
 
     @property
     def rates(self) -> Rates:
         """Answer the prices of now."""
         return self._monitor.rates
+
+    def _rate_at(self, at_s: float) -> tuple[Rates, bool]:
+        """Answer the prices that were valid at a moment, and whether it was night."""
+        zone = self._monitor.settings.zone
+        rates = self._rates_on(date_of(at_s, zone))
+        return rates, rates.is_night(at_s, zone)
+
+    def _changes(self, from_s: float, to_s: float) -> Iterator[float]:
+        """Answer when what a kilowatt-hour costs changes between two moments."""
+        zone = self._monitor.settings.zone
+        day, last = date_of(from_s, zone), date_of(to_s, zone)
+        while day <= last:
+            begin_s, day = midnight_s(day, zone), day + timedelta(days=1)
+            if begin_s > from_s:
+                yield begin_s
+            begin_s, end_s = max(begin_s, from_s), min(midnight_s(day, zone), to_s)
+            yield from self._rate_at(begin_s)[0].borders(begin_s, end_s, zone)
 
     def sensors(self) -> list[dict[str, Any]]:
         """List the meters, as sensors."""
@@ -106,7 +129,7 @@ class OldHome:
             "sensor_id": self._store.meter_ids[meter.name],
             "value": reading.power_w,
             "timestamp": reading.at_s,
-            "night_rate": int(self.rates.is_night(reading.at_s, self._monitor.settings.zone)),
+            "night_rate": int(self._rate_at(reading.at_s)[1]),
         }
 
     def end(self, meter: Meter) -> int:
@@ -123,9 +146,7 @@ class OldHome:
 
     def entries(self, meter: Meter, what: str, moments: Sequence[float]) -> list[dict[str, Any] | None]:
         """Answer an entry for each stretch between two moments; None where nothing was measured."""
-        zone, rates = self._monitor.settings.zone, self.rates
-        changes = list(rates.borders(moments[0], moments[-1], zone))
-        fine = sorted({*moments, *changes})
+        fine = sorted({*moments, *self._changes(moments[0], moments[-1])})
         gap_s, most_w = self._monitor.settings.max_gap_s, self._monitor.settings.most_w
         pieces = stretches_between(self._store, meter.name, fine, gap_s, most_w)
         answer, place = [], 0
@@ -138,14 +159,15 @@ class OldHome:
         return answer
 
     def _entry(self, what: str, pieces: list[Stretch]) -> dict[str, Any] | None:
-        zone, rates = self._monitor.settings.zone, self.rates
         if not any(piece.known for piece in pieces):
             return None
-        night_j = sum(piece.net_j for piece in pieces if rates.is_night(piece.start_s, zone))
-        day_j = sum(piece.net_j for piece in pieces) - night_j
+        rated = [(*self._rate_at(piece.start_s), piece.net_j) for piece in pieces]
         if what == "euros":
-            cost = rates.day_price * Decimal(round(day_j)) + rates.night_price * Decimal(round(night_j))
-            return {"value": float(cost / 3_600_000)}
+            prices = ((rates.night_price if night else rates.day_price, net_j) for rates, night, net_j in rated)
+            cost = sum((price * Decimal(net_j) for price, net_j in prices), Decimal(0))
+            return {"value": float(cost / JOULES_PER_KWH)}
+        night_j = sum(net_j for _rates, night, net_j in rated if night)
+        day_j = sum(net_j for _rates, night, net_j in rated if not night)
         covered_s = sum(piece.covered_s for piece in pieces)
         if what == "watts" and not covered_s:
             return None
@@ -244,18 +266,19 @@ class _Get:
         if what == "watts" and group is None:
             return self._said(measures or None)
         if group is None:
-            return self._said(self._of(meter, what, measures))
+            return self._said(self._of(meter, what, [measures])[0])
         groups = [[each for each in measures if start <= each["id"] < start + group] for start in range(first, end, group)]
-        return self._said([self._of(meter, what, some) for some in groups])
+        return self._said(self._of(meter, what, groups))
 
-    def _of(self, meter: Meter, what: str, measures: list[dict[str, Any]]) -> Any:
-        """Answer what some measures add up to, from the first of them to the last."""
-        if not measures:
-            return None
-        begin, end = measures[0]["timestamp"], measures[-1]["timestamp"]
-        if begin == end:
-            return None if what != "watts" else _alone(measures[0])
-        return self._home.entries(meter, what, [begin, end])[0]
+    def _of(self, meter: Meter, what: str, groups: list[list[dict[str, Any]]]) -> list[Any]:
+        """Answer what groups of measures add up to, each up to the first of the next: together, they are the whole."""
+        some = [group for group in groups if group]
+        if not some:
+            return [None] * len(groups)
+        moments = [*(group[0]["timestamp"] for group in some), some[-1][-1]["timestamp"]]
+        entries = iter(self._home.entries(meter, what, moments))
+        told = [(group, next(entries) if group else None) for group in groups]
+        return [_alone(*group) if what == "watts" and entry is None and len(group) == 1 else entry for group, entry in told]
 
     def watt_by_time(self, sensor: str, one: str) -> dict[str, Any]:
         """Answer the measure of a second."""
@@ -305,7 +328,7 @@ def _euros(home: OldHome, provider: str, rate: str, energy: str) -> float | None
     if provider != "current" and _whole(provider) != 1:
         return None
     price = home.rates.day_price if rate == "day" else home.rates.night_price
-    return float(price) * _number(energy)
+    return float(price * Decimal(_number(energy)))
 
 
 def _check(what: str, range_is_right: bool) -> None:
