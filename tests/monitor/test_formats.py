@@ -101,16 +101,56 @@ def test_a_state_of_home_assistant_lasts_until_the_next(tmp_path: Path) -> None:
     assert refused == [(4, "its state is unavailable")]
 
 
-def test_the_units_of_home_assistants_history_are_said_or_sound_from_the_name(tmp_path: Path) -> None:
-    text = "entity_id,state,last_changed\n" + "".join(
-        f"{name},2,{T0_ISO}\nsensor.x,3,{T0_ISO}\n" for name in ("sensor.grid_import",)
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [
+        ("sensor.grid_power", "W"), ("sensor.grid_energy", "kWh"), ("sensor.house_kW", "kW"), ("sensor.meter_wh", "Wh"),
+        ("sensor.solar_production", None), ("sensor.power_meter_import", None), ("sensor.powerwall_energy_imported", None),
+        ("sensor.power_consumption", None), ("sensor.saw", None),
+    ],
+)  # fmt: skip
+def test_the_units_of_home_assistants_history_are_those_its_names_end_with_and_else_asked_for(
+    tmp_path: Path, name: str, unit: str | None
+) -> None:
+    text = "entity_id,state,last_changed\n" + "".join(f"{name},2,2025-06-01T0{hour}:00:00Z\n" for hour in (0, 1))
+    _, rows, refused = said(tmp_path, text)
+    if unit is None:
+        assert (rows, len(refused)) == ([], 2)
+        assert f"--unit {name}=W" in refused[0][1]
+    else:
+        reading = rows[-1][2]
+        scale = {"W": 1, "kW": 1_000, "Wh": 3_600, "kWh": 3_600_000}[unit]
+        assert 2 * scale == (reading.power_w if unit in ("W", "kW") else reading.forward_j)
+    _, rows, refused = said(tmp_path, text, units={name: "MWh"})
+    assert (rows[0][2].forward_j, refused) == (7_200_000_000, [])
+
+
+def test_a_unit_in_home_assistants_history_counts_more_than_a_name(tmp_path: Path) -> None:
+    text = f"entity_id,state,last_changed,unit_of_measurement\nsensor.x_energy,2,{T0_ISO},Wh\nsensor.warm,3,{T0_ISO},°C\n"
+    _, rows, refused = said(tmp_path, text)
+    assert rows[0][2].forward_j == 7_200
+    assert refused == [(3, "°C is no unit of electricity that is known here")]
+
+
+def test_home_assistants_history_with_a_climate_has_lines_shorter_than_its_header(tmp_path: Path) -> None:
+    text = (
+        "entity_id,state,last_changed,current_temperature,hvac_action,target_temp_high,target_temp_low,temperature\n"
+        f"climate.living,heat,{T0_ISO},19.5,heating,,,20\n"
+        f"sensor.grid_power,100,{T0_ISO}\nsensor.grid_power,200,2025-06-01T00:10:00Z\n"
     )
     _, rows, refused = said(tmp_path, text)
-    assert rows[0][2].forward_j == 7_200_000
-    assert "--unit sensor.x=W" in refused[0][1]
-    _, rows, refused = said(tmp_path, text, units={"sensor.x": "Wh"})
-    assert rows[1][2].forward_j == 10_800
-    assert refused == []
+    assert [(reading.power_w, reading.mean_over_s) for _, _, reading in rows] == [(100.0, 600.0)]
+    assert [line for line, _ in refused] == [2]
+
+
+def test_a_line_of_home_assistants_history_that_goes_back_is_told(tmp_path: Path) -> None:
+    text = "entity_id,state,last_changed\n" + "".join(
+        f"sensor.grid_power,{state},2025-06-01T00:{minute}:00Z\n" for minute, state in (("30", 300), ("00", 100), ("40", 200))
+    )
+    _, rows, refused = said(tmp_path, text)
+    assert [(reading.power_w, reading.mean_over_s) for _, _, reading in rows] == [(300.0, 600.0)]
+    assert refused[0][0] == 3
+    assert "sort the file" in refused[0][1]
 
 
 def test_home_assistants_statistics_are_means_and_sums_of_hours(tmp_path: Path) -> None:

@@ -87,6 +87,8 @@ class Outcome:
     dry_run: bool = False
     formats: dict[str, str] = field(default_factory=dict)
     """The format of each file."""
+    units: dict[str, str] = field(default_factory=dict)
+    """In what each name was read, where a file has no units."""
     read: int = 0
     """Readings that the files have; a line of several meters has several."""
     doubled: int = 0
@@ -176,6 +178,7 @@ class _Reader:
                     self._take_run(each, latest_s)
                 else:
                     self._take(each, latest_s)
+            self._outcome.units |= source.taken_for
 
     def _take_run(self, run: Run, latest_s: float) -> None:
         target = self._target(run.name)

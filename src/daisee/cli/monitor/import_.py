@@ -120,6 +120,7 @@ def _told(outcome: Outcome) -> dict[str, Any]:
     return {
         "dry_run": outcome.dry_run,
         "formats": outcome.formats,
+        "units": outcome.units,
         "read": outcome.read,
         "new": outcome.new,
         "doubled": outcome.doubled,
@@ -148,6 +149,8 @@ def _told(outcome: Outcome) -> dict[str, Any]:
 def _lines(outcome: Outcome, zone: tzinfo) -> Iterator[str]:
     for file, shape in outcome.formats.items():
         yield f"{file}: {FORMATS[shape].title}"
+    for name, unit in outcome.units.items():
+        yield f"{name} is read in {unit}; if that is wrong, say --unit {name}=UNIT"
     would = "would be new" if outcome.dry_run else "are new"
     yield f"{outcome.read:,} readings; {outcome.new:,} {would}, {outcome.doubled:,} were there already"
     for name, each in outcome.meters.items():

@@ -73,10 +73,11 @@ class OldHome:
         zone = self._monitor.settings.zone
         day, last = date_of(from_s, zone), date_of(to_s, zone)
         while day <= last:
-            begin_s, day = midnight_s(day, zone), day + timedelta(days=1)
-            if begin_s > from_s:
-                yield begin_s
-            begin_s, end_s = max(begin_s, from_s), min(midnight_s(day, zone), to_s)
+            midnight = midnight_s(day, zone)
+            if midnight > from_s:
+                yield midnight
+            day += timedelta(days=1)
+            begin_s, end_s = max(float(midnight), from_s), min(float(midnight_s(day, zone)), to_s)
             yield from self._rate_at(begin_s)[0].borders(begin_s, end_s, zone)
 
     def sensors(self) -> list[dict[str, Any]]:

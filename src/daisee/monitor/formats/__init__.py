@@ -74,11 +74,17 @@ class Source:
     chunks: Callable[[], Iterator[tuple[int, str]]] | None = None
     """Answer plain lines, many at once, with the number of the first; None where the file is no plain CSV with commas."""
     reached: Reached = _nothing_yet
+    taken_for: dict[str, str] = field(default_factory=dict)
+    """The units in which names were read, where the file need not say them."""
 
-    def rows(self) -> Iterator[tuple[int, dict[str, str]]]:
-        """Answer each line by the names of its columns, in small letters; one with other columns than the header is refused."""
+    def rows(self, *, padded: bool = False) -> Iterator[tuple[int, dict[str, str]]]:
+        """Answer each line by the names of its columns, in small letters; one with other columns than the header is refused.
+
+        With `padded`, columns that are missing at its end are empty.
+        """
         names = [name.strip().lower() for name in self.header]
-        for line, cells in self.lines:
+        for line, found in self.lines:
+            cells = [*found, *[""] * (len(names) - len(found))] if padded else found
             if len(cells) != len(names):
                 self.refuse(line, f"{len(cells)} columns, and the header has {len(names)}")
             else:

@@ -1,8 +1,9 @@
 """Home Assistant's exports: the history of entities (`entity_id,state,last_changed`), long-term statistics
 (`statistic_id,unit,start,...`), and the energy dashboard's table (`entity_id,type,unit`, then a column for each hour or day).
 
-History has no units: they are told apart by the entity's name, or said by who imports it. A state lasts until the next one, as
-Home Assistant writes down changes alone; no longer than an hour, though, for then it may be dead.
+History has no units: a name may end with one, or who imports it says it. Its lines have fewer columns than its header, where
+an entity of the house's climate is among them. A state lasts until the next one, as Home Assistant writes down changes alone; no
+longer than an hour, though, for then it may be dead.
 
 Sources: Home Assistant's frontend (the pages history and energy), and the integration Import Statistics.
 """
@@ -18,10 +19,9 @@ from daisee.monitor.formats import HOUR_S, POWERS, UNITS, Clock, Format, Interva
 
 LONGEST_HOLD_S = HOUR_S
 NO_STATE = ("unavailable", "unknown", "none", "")
-SOUNDS_LIKE_POWER = re.compile(r"power|vermogen|leistung|puissance|watt(?!.?h)|(?:^|[._])k?w$", re.IGNORECASE)
-SOUNDS_LIKE_ENERGY = re.compile(
-    r"energy|kwh|energie|import|export|consum|produc|delivered|returned|tari|total|verbruik|yield", re.IGNORECASE
-)
+ENDS = re.compile(r"[._](power|energy|w|kw|wh|kwh|mwh)$", re.IGNORECASE)
+UNIT_OF = {"power": "W", "energy": "kWh", **{unit.lower(): unit for unit in ("W", "kW", "Wh", "kWh", "MWh")}}
+"""What a name that ends so is in: as Home Assistant's own integrations name them, and told to who imports."""
 
 
 def read_history(source: Source) -> Iterator[Row]:
@@ -29,12 +29,14 @@ def read_history(source: Source) -> Iterator[Row]:
     clocks: dict[str, Clock] = {}
     held: dict[str, tuple[float, float]] = {}
     """Since when, and what power, by the entity."""
-    for line, row in source.rows():
+    for line, row in source.rows(padded=True):
         name = row["entity_id"].strip()
         try:
             state = row["state"].strip()
             at_s = clocks.setdefault(name, Clock(source.zone)).s(row["last_changed"])
-            unit = unit_of(name, source)
+            unit = unit_of(name, row.get("unit_of_measurement", "").strip(), source)
+            if name in held and at_s < held[name][0]:
+                raise ValueError(f"it is earlier than the line of {name} before it; sort the file by its times")
             # What was held is known up to now, whatever comes after it.
             since_s, power_w = held.pop(name, (at_s, 0.0))
             if at_s > since_s:
@@ -50,16 +52,16 @@ def read_history(source: Source) -> Iterator[Row]:
             source.refuse(line, str(error))
 
 
-def unit_of(name: str, source: Source) -> str:
-    """Answer an entity's unit, as it was said, or by what its name sounds like; ValueError where it sounds like neither."""
-    said = source.units.get(name) or source.units.get("")
-    if said:
-        return said
-    if SOUNDS_LIKE_POWER.search(name):
-        return "W"
-    if SOUNDS_LIKE_ENERGY.search(name):
-        return "kWh"
-    raise ValueError(f"the unit of {name} is not known; say it, like --unit {name}=W, or =kWh")
+def unit_of(name: str, written: str, source: Source) -> str:
+    """Answer an entity's unit: as it was said, as the file has it, or as its name ends. ValueError where none of them tells."""
+    ends = ENDS.search(name)
+    unit = source.units.get(name) or written or source.units.get("") or (UNIT_OF[ends[1].lower()] if ends else "")
+    if not unit:
+        raise ValueError(f"the unit of {name} is not known; say it, like --unit {name}=W, or =kWh")
+    if unit not in UNITS:
+        raise ValueError(f"{unit} is no unit of electricity that is known here")
+    source.taken_for[name] = unit
+    return unit
 
 
 def read_statistics(source: Source) -> Iterator[Row]:
