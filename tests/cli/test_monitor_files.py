@@ -54,6 +54,16 @@ def test_a_file_is_looked_at_taken_and_taken_again(run: Run, file: Path) -> None
     assert again.return_value == 0
 
 
+def test_units_that_a_file_does_not_have_are_told(run: Run, tmp_path: Path) -> None:
+    path, start = tmp_path / "ha.csv", time.strftime("%Y-%m-%dT%H", time.gmtime(START_S))
+    path.write_text("entity_id,state,last_changed\n" + "".join(f"sensor.x_power,5,{start}:0{n}:00Z\n" for n in range(3)))
+    dry = run("import", path, "--meter", "meter", "--dry-run")
+    assert "sensor.x_power is read in W; if that is wrong, say --unit sensor.x_power=UNIT" in dry.output
+    asked = told(run("import", path, "--meter", "meter", "--unit", "kW", "--json"))
+    assert asked["units"] == {"sensor.x_power": "kW"}
+    assert asked["consumed_j"] == 5_000 * 120
+
+
 def test_where_nothing_can_be_taken_the_exit_code_says_so(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "b.csv"
     path.write_text("timestamp,power_w\nsoon,5\n")

@@ -124,6 +124,11 @@ def test_prices_that_make_no_sense_are_refused_with_their_row(data: bytes, words
         prices_of(data)
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_prices_with_semicolons_and_decimal_commas_are_read(delimiter: str) -> None:
+    assert prices_of(CSV.replace(",", delimiter).replace("0.", "0,").encode()) == prices_of(CSV.encode())
+
+
 @pytest.fixture
 def source() -> Iterator[tuple[str, dict[str, Any]]]:
     """Serve prices on loopback, as the test says."""
@@ -309,3 +314,43 @@ def test_work_that_fails_unforeseen_is_told_and_done_again(
 
     asyncio.run(story())
     assert "by nothing" in caplog.text
+
+
+def test_a_price_of_what_is_over_stays_though_its_source_tells_otherwise_later(
+    source: tuple[str, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, says = source
+    monkeypatch.setattr("daisee.monitor.prices.time.time", lambda: T0 + 3_600.0)
+    assert load_prices(url, tmp_path)[T0] == Decimal("0.10")
+    says["body"] = CSV.replace("0.10", "0.90").replace("0.20", "0.80").encode()
+    for prices in (load_prices(url, tmp_path), load_prices(url, tmp_path, fetch=False)):
+        assert (prices[T0], prices[T0 + 2_700], prices[T0 + 3_600]) == (Decimal("0.10"), Decimal("0.10"), Decimal("0.80"))
+
+
+def test_only_prices_of_the_days_that_are_asked_for_are_needed(tmp_path: Path) -> None:
+    gone = 'prices = "http://127.0.0.1:1/x"\n'
+    text = FLAT.replace("2026-01-01", "2026-01-01\nvalid_to = 2026-09-30")
+    text += f'[[monitor.tariffs]]\nname = "By the hour"\nvalid_from = 2026-10-01\n{gone}'
+    file = tmp_path / "daisee.toml"
+    file.write_text("[monitor]\n" + text)
+    written = read_settings(file).tariffs
+    september = read_tariffs(file, written, days=(date(2026, 9, 1), date(2026, 9, 30)))
+    assert [contract.slot_prices for contract in september] == [None, {}]
+    with pytest.raises(ConfigurationError, match="no prices"):
+        read_tariffs(file, written, days=(date(2026, 9, 1), date(2026, 10, 1)))
+    bill = CliRunner().invoke(daisee, ["monitor", "bill", "--month", "2026-09", "--config", str(file)])
+    assert bill.exit_code == 0, bill.output
+
+
+@pytest.mark.parametrize("there", ["", "nonsense"])
+def test_a_home_is_measured_though_its_file_of_prices_is_not_right(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, there: str
+) -> None:
+    if there:
+        (tmp_path / "p.csv").write_text(there)
+    file = tmp_path / "daisee.toml"
+    file.write_text('[monitor]\n[[monitor.tariffs]]\nname = "By the hour"\nvalid_from = 2026-01-01\nprices = "p.csv"\n')
+    settings = read_settings(file)
+    with open_store(settings) as store, caplog.at_level(logging.WARNING):
+        assert Monitor(settings, store).rates_on(date(2026, 10, 1)).name == "By the hour"
+    assert "its prices are not known" in caplog.text

@@ -1,7 +1,7 @@
 """Prices by the hour or the quarter of an hour, from a file or a URL, as CSV or JSON.
 
 What was fetched is kept beside daisee.toml and joined with what was fetched before: yesterday's bill stays, with or without the
-net, and though the source tells of today alone.
+net, though the source tells of today alone, and though it tells otherwise of what is over.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import logging
+import time
 import urllib.request
 from collections.abc import Mapping
 from datetime import datetime
@@ -42,13 +43,7 @@ def load_prices(source: str, folder: Path, *, fetch: bool = True) -> dict[int, D
     A price of a URL that cannot be had is taken from what was fetched before, and that is logged.
     """
     if urlsplit(source).scheme not in ("http", "https"):
-        path = folder / source
-        try:
-            return prices_of(path.read_bytes())
-        except OSError as error:
-            raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-        except ValueError as error:
-            raise UsageError(f"{path}: {error}") from error
+        return _of_file(folder / source)
     if "@" in urlsplit(source).netloc:
         raise UsageError(
             f"the prices of {_shown(source)}: an address with a user or a password in it is not asked; leave them out"
@@ -65,20 +60,35 @@ def load_prices(source: str, folder: Path, *, fetch: bool = True) -> dict[int, D
             raise UsageError(f"no prices from {_shown(source)} ({reason}); is the address right, and the net there?") from error
         log.warning("no new prices from %s (%s); those of before are taken", _shown(source), reason)
         return known
-    if found.items() <= known.items():
-        return known  # nothing new: the card is spared
-    known |= found
-    _keep(kept, known)
+    now_s = time.time()
+    new = {start: price for start, price in found.items() if start not in known or start + SLOT_S > now_s}
+    if not new.items() <= known.items():  # else the card is spared
+        known |= new
+        _keep(kept, known)
     return known
 
 
+def _of_file(path: Path) -> dict[int, Decimal]:
+    try:
+        return prices_of(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
 def prices_of(data: bytes) -> dict[int, Decimal]:
-    """Read prices: CSV with `start` and `price_per_kwh`, or JSON, a list of objects with the same. ValueError."""
+    """Read prices: CSV with `start` and `price_per_kwh`, or JSON, a list of objects with the same. ValueError.
+
+    In a CSV with semicolons, or tabs, a decimal comma is read too.
+    """
     try:
         said = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError("prices that are no text") from None
-    rows = _of_json(data) if said.lstrip()[:1] in ("[", "{") else list(csv.DictReader(io.StringIO(said)))
+    delimiter = max(",;\t", key=said.partition("\n")[0].count)
+    as_json = said.lstrip()[:1] in ("[", "{")
+    rows = _of_json(data) if as_json else list(csv.DictReader(io.StringIO(said), delimiter=delimiter))
     found: dict[int, Decimal] = {}
     for place, row in enumerate(rows, 1):
         start_s, price = _row(place, row)
@@ -107,7 +117,7 @@ def _row(place: int, row: Any) -> tuple[int, Decimal]:
     if start is None or price is None:
         raise ValueError(f"row {place}: expected start and price_per_kwh")
     try:
-        told = Decimal(str(price))
+        told = Decimal(str(price).strip().replace(",", "."))
         at = datetime.fromisoformat(str(start))
     except (InvalidOperation, ValueError):
         raise ValueError(f"row {place}: expected a time like 2026-10-01T00:00+02:00 and a price like 0.2134") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable
 from datetime import date, timedelta
@@ -15,6 +16,8 @@ from daisee.errors import ConfigurationError, DaiseeError
 from daisee.model.contract import DAY_MIN, EVERY_DAY, QUARTER_MIN, Contract, PricePeriod, contract_on
 from daisee.monitor.prices import load_prices
 from daisee.monitor.rates import FREE, Rates
+
+log = logging.getLogger(__name__)
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 HOURS = re.compile(r"([01]\d|2[0-4]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
@@ -82,15 +85,18 @@ TARIFF = (
 """The sections [[monitor.tariffs]]."""
 
 
-def read_tariffs(file: Path, written: Any, *, fetch: bool = True) -> list[Contract]:
+def read_tariffs(
+    file: Path, written: Any, *, fetch: bool = True, days: tuple[date, date] = (date.min, date.max)
+) -> list[Contract]:
     """Read a home's tariffs, in order of time. ConfigurationError where they make no sense, or two hold on one day.
 
-    Without `fetch`, prices by the hour come from what was fetched before.
+    Prices by the hour are asked for where a tariff holds on one of the `days`, from the first to the last. Without `fetch`,
+    they are what was fetched before, and a file of them that is not right is logged alone.
     """
     if not isinstance(written, list):
         raise ConfigurationError(file, "monitor.tariffs", "expected sections [[monitor.tariffs]]")
     contracts = sorted(
-        (_contract(file, f"monitor.tariffs[{place}]", each, fetch=fetch) for place, each in enumerate(written, 1)),
+        (_contract(file, f"monitor.tariffs[{place}]", each, fetch, days) for place, each in enumerate(written, 1)),
         key=lambda contract: contract.valid_from,
     )
     for one, other in pairwise(contracts):
@@ -103,7 +109,7 @@ def read_tariffs(file: Path, written: Any, *, fetch: bool = True) -> list[Contra
     return contracts
 
 
-def _contract(file: Path, key: str, written: Any, *, fetch: bool) -> Contract:
+def _contract(file: Path, key: str, written: Any, fetch: bool, days: tuple[date, date]) -> Contract:
     values = read_section(file, key, written, TARIFF, more=("periods",))
     periods = written.get("periods", [])
     if not isinstance(periods, list):
@@ -113,10 +119,14 @@ def _contract(file: Path, key: str, written: Any, *, fetch: bool) -> Contract:
     source = values.pop("prices")
     if source and periods:
         raise ConfigurationError(file, f"{key}.prices", "a tariff has periods, or prices by the hour, not both")
+    slot_prices: dict[int, Decimal] | None = {} if source else None
     try:
-        slot_prices = load_prices(source, file.parent, fetch=fetch) if source else None
+        if source and values["valid_from"] <= days[1] and (values["valid_to"] or date.max) >= days[0]:
+            slot_prices = load_prices(source, file.parent, fetch=fetch)
     except DaiseeError as error:
-        raise ConfigurationError(file, f"{key}.prices", str(error)) from error
+        if fetch:
+            raise ConfigurationError(file, f"{key}.prices", str(error)) from error
+        log.warning("%s: its prices are not known: %s", values["name"], error)
     return Contract(
         **values,
         slot_prices=slot_prices,

@@ -56,7 +56,7 @@ def bill_command(
     """
     settings = read_settings(config)
     begin, end = _days(month, year, first, last, datetime.now(settings.zone).date())
-    contracts = read_tariffs(settings.file, settings.tariffs)
+    contracts = read_tariffs(settings.file, settings.tariffs, days=(begin, end))
     with open_store(settings) as store:
         slots = store.slots(midnight_s(begin, settings.zone), midnight_s(end + timedelta(days=1), settings.zone))
         has_grid = any(meter.role is Role.GRID for meter in store.meters.values())
