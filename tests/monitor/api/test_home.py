@@ -191,6 +191,12 @@ def test_a_push_that_makes_no_sense_is_refused_whole(body: Any, status: int, ask
     assert asked.pushes(body).status_code == status
 
 
+def test_a_push_token_writes_to_no_meter_that_has_a_sensor_of_its_own(asked: Asked) -> None:
+    answer = asked.pushes({"meter": "meter", "readings": [{"at": T0, "power_w": 1}]})
+    assert (answer.status_code, "a sensor of its own (p1)" in answer.text) == (403, True)
+    assert asked.monitor.collector.taken["meter"] == 0
+
+
 def test_who_may_read_may_not_push(asked: Asked) -> None:
     assert asked.pushes({"meter": "roof", "readings": [{"at": T0, "power_w": 1}]}, asked.read).status_code == 403
 
@@ -245,6 +251,19 @@ def test_what_can_be_asked_is_written_down_and_the_page_of_it_loads_nothing_from
     assert {"/api/v1/home", "/api/v1/energy", "/api/readings", "/api/{sensor}/get/{what}/by_time/{one}/{two}"} <= document[
         "paths"
     ].keys()
+    assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    assert document["security"] == [{"token": []}]
+    refusals = {
+        (path, method): (operation.get("security"), {int(status) for status in operation["responses"]} - {200, 422})
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+    assert refusals["/healthz", "get"] == ([], {421})
+    assert refusals["/api/v1/home", "get"] == (None, {401, 403, 421, 503})
+    assert refusals["/api/v1/readings", "get"] == (None, {400, 401, 403, 404, 421, 503})
+    assert refusals["/api/readings", "post"] == (None, {401, 403, 404, 413, 421, 503})
+    assert refusals["/api/sensors/{sensor}", "get"] == (None, {400, 401, 403, 421, 503})
+    assert refusals["/api/sensors/{sensor}", "post"] == ([], {400, 403, 413, 421, 503})
     page = asked.client.get("/docs").text
     assert not re.search(r"(src|href)=\"https?:", page)
     assert "/api/v1/energy" in page

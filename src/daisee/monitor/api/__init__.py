@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from daisee import __version__
 from daisee.errors import StoreError, UsageError
 from daisee.monitor.api.citizenwatt import old_routes
+from daisee.monitor.api.described import describe
 from daisee.monitor.api.gate import Gate, HostCheck
 from daisee.monitor.api.home import home_routes
 from daisee.monitor.api.metrics import metrics_routes
@@ -20,7 +21,7 @@ from daisee.monitor.running import Monitor
 
 ABOUT = """What a home measured. Energies are whole joules, powers watts, times Unix seconds or ISO 8601.
 
-Every question needs `Authorization: Bearer TOKEN`; `daisee monitor token new` makes a token."""
+All but `/healthz`, `/docs` and `/openapi.json` need `Authorization: Bearer TOKEN`; `daisee monitor token new` makes a token."""
 
 
 def create_monitor_app(monitor: Monitor) -> FastAPI:
@@ -41,7 +42,7 @@ def create_monitor_app(monitor: Monitor) -> FastAPI:
     app.include_router(metrics_routes(monitor), dependencies=[reads])
     app.include_router(old_routes(monitor, gate))
 
-    @app.get("/healthz", summary="Whether it is alive", response_class=PlainTextResponse)
+    @app.get("/healthz", summary="Whether it is alive", response_class=PlainTextResponse, openapi_extra={"security": []})
     def healthy() -> str:
         return "ok\n"
 
@@ -49,6 +50,7 @@ def create_monitor_app(monitor: Monitor) -> FastAPI:
     def docs() -> HTMLResponse:
         return HTMLResponse(_page(app))
 
+    describe(app)
     app.add_exception_handler(StoreError, _store_failed)
     app.add_exception_handler(UsageError, _asked_wrongly)
     app.add_middleware(HostCheck, names=frozenset({monitor.settings.host, *monitor.settings.names}))

@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from daisee.model.calendar import date_of, midnight_s
 from daisee.model.readings import Reading
+from daisee.monitor.api.described import of_2017
 from daisee.monitor.api.gate import Gate
 from daisee.monitor.rates import Rates, clock
 from daisee.monitor.running import Monitor
@@ -199,9 +200,17 @@ def old_routes(monitor: Monitor, gate: Gate) -> APIRouter:
             summary=summary,
             operation_id=f"old_{name}",
             response_class=JSONResponse,
-            openapi_extra=_described(path),
+            openapi_extra=of_2017(path, form=False),
         )
-        router.add_api_route(path, post, methods=["POST"], include_in_schema=False)
+        router.add_api_route(
+            path,
+            post,
+            methods=["POST"],
+            summary=f"{summary}, as clients of 2017 ask",
+            operation_id=f"old_{name}_by_form",
+            response_class=JSONResponse,
+            openapi_extra=of_2017(path, form=True),
+        )
 
     for path, answer, summary in _paths(home):
         route(path, answer, summary)
@@ -378,24 +387,3 @@ async def _let_in(request: Request, monitor: Monitor, gate: Gate) -> bool:
     if not said.get("login"):
         return False
     return await run_in_threadpool(gate.may_read, said.get("password", [""])[0])
-
-
-def _described(path: str) -> dict[str, Any]:
-    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
-    choices = {"what": list(WHATS), "rate": ["day", "night"]}
-    parameters = [
-        {
-            "name": name,
-            "in": "path",
-            "required": True,
-            "schema": {"type": "string", **({"enum": choices[name]} if name in choices else {})},
-        }
-        for name in names
-    ]
-    return {
-        "parameters": parameters,
-        "responses": {
-            "400": {"description": "A range that makes no sense"},
-            "403": {"description": "More than may be asked for"},
-        },
-    }

@@ -14,6 +14,7 @@ from daisee.config import near
 from daisee.model.readings import Reading
 from daisee.monitor.listening import AHEAD_S
 from daisee.monitor.running import Monitor
+from daisee.monitor.sensors.push import KIND
 from daisee.units import Joules
 
 MOST = 10_000
@@ -67,7 +68,11 @@ def push_routes(monitor: Monitor) -> APIRouter:
     router = APIRouter(tags=["push"])
     described: dict[str, Any] = {
         "requestBody": {"required": True, "content": {"application/json": {"schema": _schema()}}},
-        "responses": {"404": {"description": "No such meter"}, "422": {"description": "What makes no sense in it"}},
+        "responses": {
+            "403": {"description": "This token is for something else, or the meter has a sensor of its own"},
+            "404": {"description": "No such meter"},
+            "422": {"description": "What makes no sense in it"},
+        },
     }
 
     @router.post("/api/v1/readings", summary="Send readings of a meter", openapi_extra=described)
@@ -100,6 +105,10 @@ def _take(monitor: Monitor, sent: Push) -> Acknowledged:
     collector = monitor.collector
     if sent.meter not in collector.meters:
         raise HTTPException(404, f"there is no meter {sent.meter} in the configuration; {near(sent.meter, collector.meters)}")
+    kind = collector.meters[sent.meter].kind
+    if kind != KIND.name:
+        told = f"{sent.meter} has a sensor of its own ({kind}); readings are taken for meters of kind push alone"
+        raise HTTPException(403, f"{told}, and `daisee monitor import` takes files for any")
     refused: list[Refused] = []
     now_s = time.time()
     with monitor.books.lock:

@@ -1,6 +1,7 @@
 """What measures by itself and tells us: a script, a gateway, another program, by `POST /api/readings`.
 
-Nobody is listened to here; this kind gives such a meter its name and role.
+Nobody is listened to here; this kind gives such a meter its name and role. Readings are taken for meters of this kind alone: a
+token for them writes to no other.
 """
 
 from __future__ import annotations
