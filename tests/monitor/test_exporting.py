@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from daisee.errors import UsageError
+from daisee.errors import DataFileError, UsageError
 from daisee.model.home import Role
-from daisee.model.readings import Reading
+from daisee.model.readings import Quality, Reading
 from daisee.monitor import exporting
 from daisee.monitor.collector import Collector
+from daisee.monitor.correcting import correct
 from daisee.monitor.exporting import (
     HOME_COLUMNS,
     QUALITY,
@@ -53,6 +54,13 @@ def lived(tmp_path: Path) -> Iterator[SqlStore]:
     store.close()
 
 
+def write_to(path: Path) -> Callable[..., int]:
+    if path.suffix == ".parquet":
+        pytest.importorskip("pyarrow")
+        return write_parquet
+    return write_csv
+
+
 def energies(store: SqlStore) -> dict[str, list[tuple[int, int, int, float]]]:
     return {
         meter.name: [
@@ -62,10 +70,10 @@ def energies(store: SqlStore) -> dict[str, list[tuple[int, int, int, float]]]:
     }
 
 
-@pytest.mark.parametrize("ending", ["csv", "csv.gz"])
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "parquet"])
 def test_readings_that_are_imported_again_are_the_same(lived: SqlStore, tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"readings.{ending}"
-    count = write_csv(path, READING_COLUMNS, rows_of_readings(lived, list(lived.meters)))
+    count = write_to(path)(path, READING_COLUMNS, rows_of_readings(lived, list(lived.meters)))
     again = SqlStore(tmp_path / "again.sqlite", flush_every_s=float("inf"))
     outcome = import_files(again, METERS, [path], WISH)
     assert outcome.new == count == 3 * 600
@@ -78,18 +86,38 @@ def test_readings_that_are_imported_again_are_the_same(lived: SqlStore, tmp_path
     again.close()
 
 
-def test_slots_that_are_imported_again_have_the_same_energy_both_ways_and_the_same_time(lived: SqlStore, tmp_path: Path) -> None:
-    path = tmp_path / "slots.csv"
-    write_csv(path, [*SLOT_COLUMNS, QUALITY], rows_of_meters(lived, list(lived.meters)))
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_slots_that_are_imported_again_have_the_same_energy_both_ways_and_the_same_time(
+    lived: SqlStore, tmp_path: Path, ending: str
+) -> None:
+    path = tmp_path / f"slots.{ending}"
+    correct(lived, "meter", T0 + 900, 1_000, None, "the clamp had slipped", T0 + 86_400.0)
+    write_to(path)(path, [*SLOT_COLUMNS, QUALITY], rows_of_meters(lived, list(lived.meters)))
     again = SqlStore(tmp_path / "again.sqlite", flush_every_s=float("inf"))
     outcome = import_files(again, METERS, [path], WISH)
     assert outcome.refused.count == 0
-    assert outcome.formats == {"slots.csv": "slots"}
+    assert outcome.formats == {path.name: "slots"}
+    for slots in (again.meter_slots("meter"), again.slots()):
+        assert [slot.start_s for slot in slots if slot.quality & Quality.CORRECTED] == [T0 + 900]
     assert energies(again) == energies(lived)
     here, there = total(again.slots()), total(lived.slots())
     assert (here.produced_j, here.imported_j, here.exported_j) == (there.produced_j, there.imported_j, there.exported_j)
     assert energies(lived)["meter"][0][2] > 0
     again.close()
+
+
+def test_parquet_that_is_damaged_or_has_nobody_to_read_it_is_told(
+    lived: SqlStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "a.parquet"
+    write_parquet(path, READING_COLUMNS, rows_of_readings(lived, ["meter"]))
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(DataFileError, match="damaged"):
+        import_files(lived, METERS, [path], WISH)
+    monkeypatch.setattr("daisee.monitor.formats.parquet.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"daisee\[parquet\]"):
+        import_files(lived, METERS, [path], WISH)
 
 
 def test_the_homes_slots_have_columns_with_units(lived: SqlStore) -> None:

@@ -239,7 +239,9 @@ def test_dsmr_readers_table_of_readings_is_read_from_a_csv_and_from_a_dump(tmp_p
 MEASURES = [(1, 2, 245.0, T0, 0), (2, 2, 251.5, T0 + 8, 1), (3, 5, 40.0, T0 + 9, 0)]
 
 
-@pytest.mark.parametrize("how", ["csv", "pg_dump", "sqlite dump", "sqlite"])
+@pytest.mark.parametrize(
+    "how", ["csv", "pg_dump", "sqlite dump", "sqlite", "inserts", "column inserts", "rows per insert", "many rows in a line"]
+)
 def test_a_citizenwatts_measures_are_read_however_they_were_saved(tmp_path: Path, how: str) -> None:
     path = tmp_path / "measures"
     columns = ["id", "sensor_id", "value", "timestamp", "night_rate"]
@@ -264,6 +266,19 @@ def test_a_citizenwatts_measures_are_read_however_they_were_saved(tmp_path: Path
         )
     elif how == "sqlite dump":
         path.write_text(dump)
+    elif how == "many rows in a line":
+        rows = ",".join(f"({','.join(map(str, row))})" for row in MEASURES)
+        path.write_text(f"-- MySQL dump 10.13\nINSERT INTO `types` VALUES (1,'W');\nINSERT INTO `measures` VALUES {rows};\n")
+    elif "insert" in how:
+        into = "INSERT INTO public.measures" + (f" ({', '.join(columns)})" if how == "column inserts" else "") + " VALUES"
+        rows = [f"({', '.join(map(str, row))})" for row in MEASURES]
+        inserted = (
+            f"{into}\n\t" + ",\n\t".join(rows) + ";" if how == "rows per insert" else "\n".join(f"{into} {row};" for row in rows)
+        )
+        path.write_text(
+            "--\n-- PostgreSQL database dump\n--\n\nINSERT INTO public.types VALUES\n\t(1, 'W'),\n\t(2, 'V');\n\n"
+            f"{inserted}\n\nINSERT INTO public.users VALUES\n\t(1, 2, 3, 4, 5);\n"
+        )
     else:
         path = tmp_path / "base.sqlite"
     shape, found, refused = read(path)
@@ -329,7 +344,7 @@ HEADERS = [
     "timestamp,home,consumption_w,grid_import_counter_kwh", "slot_start,meter,slot_forward_j,slot_reverse_j,covered_s",
     "timestamp,VERBR_KWH_181,VERBR_KWH_182,GELVR_KWH_281,GELVR_KWH_282",
     "COPY public.measures (id, sensor_id, value, timestamp, night_rate) FROM stdin;",
-    "-- x\nINSERT INTO measures VALUES(1,2,3,4,5);",
+    "-- x\nINSERT INTO measures VALUES(1,2,3,4,5);", "-- x\nINSERT INTO `measures` VALUES (1,2,3,4,5),(",
 ]  # fmt: skip
 CELLS = st.sampled_from(
     [

@@ -203,7 +203,10 @@ def test_the_bill_of_a_month_as_people_and_programs_see_it(home: Path, tmp_path:
     ]
     assert (found["total"], found["vat"][0]["amount"], found["consumed_j"]) == ("6.24", "1.04", 24 * 3_600_000)
     rows = list(csv.reader((tmp_path / "bill.csv").read_text().splitlines()))
-    assert rows[-1] == ["2026-10-01", "2026-10-31", "total", "", "", "6.24"]
+    assert ["2026-10-01", "2026-10-31", "total", "", "", "6.24", ""] in rows
+    said = {row[2]: (row[3], row[6]) for row in rows}
+    assert (said["used"], said["from the grid without a price"]) == (("24.000", ""), ("0.000", ""))
+    assert (said["local share"], said["measured"]) == (("", "0.0000"), ("", "0.0322"))
     assert json.loads(run(home, "--from", "2026-10-01", "--to", "2026-10-01", "--json").output)["total"] == "6.24"
     assert json.loads(run(home, "--year", "2026", "--json").output)["total"] == "6.24"
 

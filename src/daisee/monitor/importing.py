@@ -206,6 +206,8 @@ class _Reader:
             reading = turned(row.reading) if reverse else row.reading
             if self._relative and (reading.forward_j, reading.reverse_j) != (None, None):
                 self.stage.relative.add(meter)
+            if row.known is not None:
+                self.stage.known[meter, row.known[0]] = row.known[1]
             if not self.stage.add(meter, row.line, reading):
                 self._outcome.doubled += 1
         except ValueError as error:

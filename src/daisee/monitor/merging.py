@@ -198,7 +198,7 @@ class Merge:
                 slot = MeterSlot(**{field: getattr(before[start], field) for field in MeterSlot.__slots__})
                 put_meter_slot(slot, counted.get(start, MeterSlot(start)))
                 if (name, start) in self.new:
-                    slot.quality |= Quality.FILLED
+                    slot.quality |= Quality.FILLED | self.stage.known.get((name, start), 0)
                 if slot != before[start]:
                     written[start] = slot
         self._before[name], self.meter_slots[name] = before, written
@@ -207,13 +207,15 @@ class Merge:
         there = {slot.start_s: slot for slot in self._store.slots(first, last + 1)}
         closed = self._closed_of("")
         filled = {start for name, start in self.new if self._is_part(name)}
+        known = self.stage.known.items()
+        amended = {start for (name, start), quality in known if self._is_part(name) and quality & Quality.CORRECTED}
         for start in sorted(counted.keys() | there.keys()):
             if first <= start <= last and start not in closed:
                 before = there.get(start, Slot(start))
                 slot = Slot(**{field: getattr(before, field) for field in Slot.__slots__})
                 put_slot(slot, counted.get(start, Slot(start)), has_grid=has_grid)
                 if start in filled:
-                    slot.quality |= Quality.FILLED
+                    slot.quality |= Quality.FILLED | (Quality.CORRECTED if start in amended else 0)
                 if slot != before:
                     self.slots[start], self._slots_before[start] = slot, before
 

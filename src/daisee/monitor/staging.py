@@ -44,6 +44,8 @@ class Stage:
         """The file and the line that a slot's first reading stands on."""
         self.file = ""
         """The one that is read now."""
+        self.known: dict[Key, int] = {}
+        """The quality of slots, where a file says it."""
         self.relative: set[str] = set()
         """Meters whose counters began somewhere in a file, and are not what the device shows: nothing goes on from them."""
 

@@ -12,7 +12,7 @@ from tests.monitor.api.conftest import T0, Asked, monitor_of
 from daisee.model.readings import Reading
 from daisee.monitor.api import create_monitor_app
 
-EXAMPLES = 40
+EXAMPLES = 30
 """Of each operation."""
 FORMS = 3
 """Of each that has a twin, and stays shut without a token in its form."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -149,13 +150,29 @@ def _told(bill: Bill) -> dict[str, Any]:
     }
 
 
+def _energies(bill: Bill) -> Iterator[tuple[str, int | None, Decimal | None]]:
+    """Answer what a bill says of energy alone: what it is, how much, and as a share."""
+    energies, share = bill.energies, bill.energies.local_share
+    yield "used", energies.consumed_j, None
+    yield "of it its own", energies.own_j, None
+    yield "of it from neighbours", energies.drawn_j, None
+    yield "of it from the grid", energies.imported_j, None
+    yield "made", energies.produced_j, None
+    yield "gave to the grid", energies.exported_j, None
+    yield "from the grid without a price", bill.unpriced_j, None
+    yield "local share", None, None if share is None else share.quantize(Decimal("0.0001"))
+    yield "measured", None, bill.covered.quantize(Decimal("0.0001"))
+
+
 def _write(file: Path, bill: Bill) -> None:
     try:
         with file.open("w", newline="", encoding="utf-8") as out:
             rows = csv.writer(out)
-            rows.writerow(["from", "to", "what", "kwh", f"price_{bill.currency}_per_kwh", f"amount_{bill.currency}"])
+            rows.writerow(["from", "to", "what", "kwh", f"price_{bill.currency}_per_kwh", f"amount_{bill.currency}", "share"])
             for line in (*bill.lines, *bill.vat, *bill.credit):
-                rows.writerow([bill.first, bill.last, line.what, _kwh(line.energy_j), line.price, line.amount])
-            rows.writerow([bill.first, bill.last, "total", None, None, bill.total])
+                rows.writerow([bill.first, bill.last, line.what, _kwh(line.energy_j), line.price, line.amount, None])
+            rows.writerow([bill.first, bill.last, "total", None, None, bill.total, None])
+            for what, energy_j, share in _energies(bill):
+                rows.writerow([bill.first, bill.last, what, _kwh(energy_j), None, None, share])
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror}") from error

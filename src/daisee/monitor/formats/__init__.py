@@ -35,6 +35,8 @@ class Row:
     name: str
     """The meter, as the file calls it; empty where it does not."""
     reading: Reading
+    known: tuple[int, int] | None = None
+    """A slot of which more is known, like that a person amended it: its start, and its quality."""
 
 
 @dataclass(frozen=True, slots=True)

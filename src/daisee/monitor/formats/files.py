@@ -1,4 +1,5 @@
-"""Opens a file of measurements, plain or gzipped, and finds what is in it: a CSV, a block of a database's dump, a SQLite file.
+"""Opens a file of measurements, plain or gzipped, and finds what is in it: a CSV, a block of a database's dump, a SQLite file,
+or Parquet.
 
 A line may be 64 KiB long at most, whatever a file says: it is read piece by piece and never held whole.
 """
@@ -20,7 +21,7 @@ from typing import IO
 
 from daisee.config import near
 from daisee.errors import DataFileError, UsageError
-from daisee.monitor.formats import Format, Refuse, Source, citizenwatt, dsmrreader, homeassistant, own, recorded
+from daisee.monitor.formats import Format, Refuse, Source, citizenwatt, dsmrreader, homeassistant, own, parquet, recorded
 
 FORMATS = {
     each.name: each
@@ -46,8 +47,12 @@ DELIMITERS = ",;\t"
 DUMP = re.compile(r"--|SET |BEGIN|PRAGMA |CREATE |COPY |INSERT |\\restrict|/\*")
 COPY = re.compile(r"COPY (?P<table>[\w.\"]+) \((?P<columns>[^)]*)\) FROM stdin;", re.IGNORECASE)
 INSERT = re.compile(
-    r'INSERT INTO "?measures"?(?:\s*\((?P<columns>[^)]*)\))? VALUES\s*\((?P<values>[^()]*)\);?\s*$', re.IGNORECASE
+    r"INSERT INTO (?:[\"`]?\w+[\"`]?\.)?[\"`]?measures[\"`]?(?:\s*\((?P<columns>[^)]*)\))?\s+VALUES\s*(?P<rows>.*)",
+    re.IGNORECASE | re.DOTALL,
 )
+VALUES = re.compile(r"\(([^()]*)\)")
+MOST_INSERT = 1 << 21
+"""A database may write many rows into one line of its dump, a megabyte of them."""
 
 Lines = Iterator[tuple[int, Sequence[str]]]
 Progress = Callable[[float], None]
@@ -66,6 +71,10 @@ def opened(
             raw.seek(0)
             if magic.startswith(b"PGDMP"):
                 raise DataFileError(path, None, "this is pg_dump's own format; write it anew with `pg_dump --format=plain`")
+            if magic.startswith(b"PAR1"):
+                header, lines = parquet.table(path, progress)
+                yield _format(path, header, name), Source(header, lines, refuse, zone, units)
+                return
             if magic.startswith(b"SQLite format 3"):
                 with closing(_sqlite(path)) as database:
                     header, lines = _table(path, database)
@@ -115,7 +124,7 @@ def _shape(
 ) -> tuple[Sequence[str], Lines, Callable[[], Iterator[tuple[int, str]]] | None]:
     first = text.readline(MOST_HEADER)
     if DUMP.match(first):
-        header, lines = _dump(path, chain([(1, first)], _numbered(path, text, told, 2)))
+        header, lines = _dump(path, chain([(1, first)], _numbered(path, text, told, 2, MOST_INSERT)))
         return header, lines, None
     if not first.endswith("\n") and len(first) >= MOST_HEADER:
         raise DataFileError(path, 1, "this is no text, or its first line has no end")
@@ -177,7 +186,7 @@ def _dump(path: Path, lines: Lines) -> tuple[Sequence[str], Lines]:
                 return header, _copied(lines)
         elif inserted := INSERT.match(line):
             columns = inserted["columns"]
-            header = [name.strip().strip('"') for name in columns.split(",")] if columns else list(citizenwatt.COLUMNS)
+            header = [name.strip().strip('"`') for name in columns.split(",")] if columns else list(citizenwatt.COLUMNS)
             return header, _inserted(chain([(number, line)], lines))
     raise DataFileError(path, None, "this dump has no table of measures (CitizenWatt), nor of DSMR-reader's readings")
 
@@ -191,13 +200,16 @@ def _copied(lines: Lines) -> Lines:
 
 
 def _inserted(lines: Lines) -> Lines:
+    """Answer what is inserted, a row or many at once, on the line of their INSERT or on lines of their own."""
+    goes_on = False
     for number, line in lines:
         assert isinstance(line, str)
-        if found := INSERT.match(line):
-            yield (
-                number,
-                ["" if cell.strip().upper() == "NULL" else cell.strip().strip("'") for cell in found["values"].split(",")],
-            )
+        found = INSERT.match(line)
+        rows = found["rows"] if found else line if goes_on and line.lstrip().startswith("(") else ";"
+        goes_on = not rows.rstrip().endswith(";")
+        for values in VALUES.findall(rows):
+            cells = [cell.strip() for cell in values.split(",")]
+            yield number, ["" if cell.upper() == "NULL" else cell.strip("'") for cell in cells]
 
 
 def _sqlite(path: Path) -> sqlite3.Connection:

@@ -7,6 +7,7 @@ A row of a home is the mean over the step that begins at its time, as in what th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from daisee.model.readings import SLOT_S, Reading
 from daisee.monitor.formats import Clock, Format, Intervals, Row, Source, counter, number, power
@@ -100,7 +101,7 @@ def _step(source: Source, line: int, row: dict[str, str], at_s: float, step_s: f
 
 
 def read_slots(source: Source) -> Iterator[Row]:
-    """Read quarters of an hour that were exported: their energy to the joule, and how much of them was measured."""
+    """Read quarters of an hour that were exported: their energy to the joule, how much was measured, and their quality."""
     clock, intervals = Clock(source.zone), Intervals(source.reached)
     for line, row in source.rows():
         try:
@@ -110,7 +111,11 @@ def read_slots(source: Source) -> Iterator[Row]:
             forward_j, reverse_j = (counter(row[name], 1.0, name) for name in ("slot_forward_j", "slot_reverse_j"))
             covered_s = min(number(row["covered_s"], "covered_s"), float(SLOT_S))
             name, end_s = row["meter"].strip(), start_s + SLOT_S
-            yield from intervals.rows(line, name, start_s, end_s, forward_j, reverse_j, covered_s)
+            quality = number(row.get("quality", "").strip() or "0", "quality")
+            if quality not in range(16):
+                raise ValueError(f"a quality of {row['quality']} is none")
+            for each in intervals.rows(line, name, start_s, end_s, forward_j, reverse_j, covered_s):
+                yield replace(each, known=(int(start_s), int(quality)))
         except ValueError as error:
             source.refuse(line, str(error))
 
