@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,15 @@ def test_nodes_of_several_machines_have_the_usual_ports_each(tmp_path: Path) -> 
     assert "--http.addr 127.0.0.1" in (tmp_path / "village" / "node1" / START).read_text()
 
 
+def test_names_of_this_machine_share_its_ports(tmp_path: Path) -> None:
+    network = found(tmp_path / "s", plan(hosts=("localhost", "127.0.0.2", "127.0.0.1")))
+    assert [(node.p2p_port, node.rpc_port) for node in network.nodes] == [(30_303, 8_545), (30_304, 8_546), (30_305, 8_547)]
+    listen = [(tmp_path / "s" / f"node{number}" / PEERS).read_text().split('ListenAddr = "')[1] for number in (1, 2, 3)]
+    assert [each.partition('"')[0] for each in listen] == ["127.0.0.1:30303", "127.0.0.2:30304", "127.0.0.1:30305"]
+    with pytest.raises(UsageError, match="overlap: each of 2 nodes here"):
+        found(tmp_path / "t", plan(validators=2, hosts=("pi.local", "PI.local"), rpc_port=30_304))
+
+
 def test_the_start_file_is_a_shell_script_that_says_what_it_would_do(street: Path, tmp_path: Path) -> None:
     told = tmp_path / "geth"
     told.write_text('#!/bin/sh\nmkdir -p data\necho "$@" >> told\n')
@@ -96,12 +106,34 @@ def test_the_start_file_is_a_shell_script_that_says_what_it_would_do(street: Pat
     begun, run = (street / "node1" / "told").read_text().splitlines()
     assert begun == "--datadir data init genesis.json"
     validator = read_network(street).nodes[0].validator
+    assert "--config data/geth.toml" in run
     for part in (
         "--gcmode archive", "--miner.gasprice 1", "--txpool.pricelimit 1", "--miner.gaslimit 6000000", f"--unlock {validator}",
         "--http.addr 127.0.0.1", "--http.api eth,net,web3", "--mine",
     ):  # fmt: skip
         assert part in run
     assert NodeFolder(street / "node1").begun_with.read_bytes() == (street / "genesis.json").read_bytes()
+
+
+def test_a_peer_whose_name_has_no_address_is_left_out_and_the_others_are_called_by_address(tmp_path: Path) -> None:
+    found(tmp_path / "s", plan(hosts=("localhost", "nobody.invalid", "192.168.1.23")))
+    node, stand_in = tmp_path / "s" / "node3", tmp_path / "geth"
+    stand_in.write_text("#!/bin/sh\nmkdir -p data\n")
+    stand_in.chmod(0o755)
+    ran = subprocess.run(
+        ["sh", "start"], cwd=node, env={"DAISEE_GETH": str(stand_in), "PATH": "/usr/bin:/bin"}, check=True, capture_output=True
+    )
+    assert ran.stderr == b"nobody.invalid has no address now: the peer of that name is left out\n"
+    before, told = tomllib.loads((node / PEERS).read_text()), tomllib.loads((node / "data" / PEERS).read_text())
+    (first, _second), p2p = before["Node"]["P2P"]["StaticNodes"], told["Node"]["P2P"]
+    assert p2p["StaticNodes"] == p2p["BootstrapNodes"] == [first.replace("localhost", "127.0.0.1")]
+    assert p2p["ListenAddr"] == before["Node"]["P2P"]["ListenAddr"]
+
+
+def test_the_unit_finds_what_is_in_somebody_s_home(street: Path) -> None:
+    unit = (street / "node1" / "daisee-node1.service").read_text()
+    assert "\nProtectHome=read-only\n" in unit
+    assert "\nReadWritePaths=/opt/daisee/node1\n" in unit
 
 
 def test_a_folder_can_be_carried_elsewhere_and_stays_the_same_node(street: Path, tmp_path: Path) -> None:
@@ -126,6 +158,19 @@ def test_a_node_that_is_added_is_known_to_the_others_and_follows(street: Path) -
     assert (sealing.path / "genesis.json").read_bytes() == (street / "genesis.json").read_bytes()
 
 
+def test_on_several_machines_a_new_node_s_must_be_said(tmp_path: Path) -> None:
+    found(tmp_path / "s", plan(hosts=HOSTS))
+    with pytest.raises(
+        UsageError, match=r"node1 is on 192\.168\.1\.21, which cannot reach a node at 127\.0\.0\.1: say with --host"
+    ):
+        add_node(tmp_path / "s", "shed", None, validator=False)
+    assert add_node(tmp_path / "s", "shed", "192.168.1.30", validator=False).entry.host == "192.168.1.30"
+
+
+def test_without_a_host_a_new_node_is_where_all_others_are(street: Path) -> None:
+    assert add_node(street, "shed", None, validator=False).entry.host == "127.0.0.1"
+
+
 def test_a_network_is_read_as_it_was_written(street: Path) -> None:
     network = read_network(street)
     assert Network.from_json(json.loads(network.to_json())) == network
@@ -146,6 +191,10 @@ def test_validators_can_bring_their_own_keys(tmp_path: Path) -> None:
         ({"hosts": ("a", "b")}, "3 validators need 3 hosts, and 2 are named"),
         ({"hosts": ("a", "b", "c d")}, "'c d' is no host's name"),
         ({"hosts": ("a", "b", "")}, "'' is no host's name"),
+        *(
+            ({"hosts": ("10.0.0.1", "10.0.0.2", wrong)}, f"'{wrong}' is no host's name or IPv4 address")
+            for wrong in ("999.1.1.1", "1.2.3", "7", "0.0.0.0", "224.0.0.1", "255.255.255.255", "010.0.0.1")
+        ),
         ({"chain_id": 0}, "a chain id is a number from 1 on"),
         ({"keys": (bytes([1] * 32),) * 3}, "each its own"),
     ],
@@ -153,6 +202,16 @@ def test_validators_can_bring_their_own_keys(tmp_path: Path) -> None:
 def test_a_plan_that_is_none_is_refused_and_nothing_is_left(tmp_path: Path, other: dict[str, object], says: str) -> None:
     with pytest.raises(UsageError, match=says):
         found(tmp_path / "street", plan(**other))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_without_room_is_said_so_and_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_written: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("daisee.chain.gethfiles.write_whole", full)
+    with pytest.raises(UsageError, match="street cannot be written: No space left on device; nothing was"):
+        found(tmp_path / "street", plan())
     assert list(tmp_path.iterdir()) == []
 
 

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from tests.chain.geth import VALIDATOR, Node
 
-from daisee.chain.founding import Plan, found
+from daisee.chain.founding import Plan, add_node, found
 from daisee.chain.ipc import NodeSocket
 from daisee.chain.network import NodeFolder
-from daisee.chain.seal import NOBODY, VOTE_IN, VOTE_OUT, sealer_of, vote_of
+from daisee.chain.seal import NOBODY, VOTE_IN, sealer_of, vote_of
 from daisee.chain.watch import MOST_AT_ONCE, NodeWatch
 from daisee.errors import ChainError
+
+VOTE_OUT = "0x0000000000000000"
 
 
 @pytest.mark.geth
@@ -44,6 +46,7 @@ class Blocks:
         self.chain: list[dict[str, Any]] = []
         self.peers: list[str] = []
         self.silent = False
+        self.called = 0
         self.extend(0, "a", 0)
 
     def extend(self, count: int, fork: str, transactions: int) -> None:
@@ -57,6 +60,9 @@ class Blocks:
     def rpc(self, method: str, params: list[Any] | None = None) -> Any:
         if self.silent:
             raise ChainError("silent")
+        if method == "admin_addPeer":
+            self.called += 1
+            raise ChainError("no such host", -32_000)
         if method == "admin_peers":
             return [{"enode": f"enode://{key}@127.0.0.1:1"} for key in self.peers]
         if method == "eth_getBlockByNumber":
@@ -118,6 +124,20 @@ def test_a_node_tells_of_peers_votes_forks_and_strangers(told: Any) -> None:
         "block 1 (0xa0000000) is taken back: another fork is followed",
     ]
     assert stranger.startswith("node2 is on another chain: its genesis is 84595574..., not ours; give one of the two the other's")
+
+
+def test_a_peer_of_which_a_name_is_known_is_called_until_it_has_an_address(told: Any) -> None:
+    watch, blocks, lines, now = told
+    add_node(watch._folder.path.parent, "shed", "shed.local", validator=False)
+    for seconds in (10.0, 31.0, 40.0, 62.0):
+        now[0] = seconds
+        watch.look()
+    assert blocks.called == 2
+    assert [line for line in lines if "shed" in line] == ["shed cannot be called: no such host; it is tried again and again"]
+    blocks.peers = [watch._folder.network.node("shed").public_key]
+    now[0] = 93.0
+    watch.look()
+    assert blocks.called == 2
 
 
 def test_a_node_that_is_silent_is_asked_again(told: Any) -> None:

@@ -91,8 +91,7 @@ def write_start(folder: NodeFolder) -> None:
         node_key=NODE_KEY,
         peers=PEERS,
         host=entry.host,
-        # On one machine nobody else is to come in; else it listens wherever its machine does.
-        interface=LOOPBACK if entry.host == LOOPBACK else "0.0.0.0",  # noqa: S104  # its peers are elsewhere
+        interface=entry.listens_at or "0.0.0.0",  # noqa: S104  # its peers are elsewhere
         p2p_port=entry.p2p_port,
         loopback=LOOPBACK,
         rpc_port=entry.rpc_port,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import shutil
 import tarfile
 import tempfile
@@ -16,8 +17,8 @@ from daisee.chain.network import GENESIS, NODE, NodeFolder
 from daisee.chain.node import is_running
 from daisee.errors import UsageError
 
-NOT_KEPT = ("data", "client.")
-"""The chain comes from the other nodes again; what `client.log` and `client.pid` say is of the past."""
+NOT_KEPT = re.compile(r"data|client\.(pid|log)(\.\d+)?")
+"""The chain comes from the other nodes again; what these say is of the past."""
 MOST_BYTES = 50_000_000
 MOST_FILES = 1_000
 NEEDED = (NODE, GENESIS, START)
@@ -28,7 +29,7 @@ def backup(folder: NodeFolder, file: Path) -> list[str]:
     """Write all of a node but the chain into an archive, which has its keys: it is for its owner alone. Answer what it holds."""
     if file.exists():
         raise UsageError(f"{file} exists already; name another file, so that no backup is lost")
-    names = sorted(path.name for path in folder.path.iterdir() if not path.name.startswith(NOT_KEPT))
+    names = sorted(path.name for path in folder.path.iterdir() if not NOT_KEPT.fullmatch(path.name))
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         handle, part = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)

@@ -20,7 +20,6 @@ from daisee.chain import besufiles, gethfiles
 from daisee.chain.genesis import clique_genesis, qbft_genesis
 from daisee.chain.network import (
     GENESIS,
-    HOST,
     LOOPBACK,
     NETWORK,
     READABLE,
@@ -28,6 +27,8 @@ from daisee.chain.network import (
     NodeEntry,
     NodeFolder,
     folders_here,
+    is_host,
+    machine_of,
     read_network,
 )
 from daisee.errors import UsageError
@@ -71,7 +72,9 @@ class _Keys:
 def found(path: Path, plan: Plan) -> Network:
     """Make a network's folder, whole or not at all. UsageError where there is something already, or the plan is none."""
     _check(plan)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{path} is a file; name a new folder, nothing was written")
+    if path.exists() and any(path.iterdir()):
         has = "a network already" if (path / NETWORK).exists() else "something else in it"
         raise UsageError(f"{path} has {has}; name a new folder, nothing was written")
     hosts = plan.hosts or (LOOPBACK,) * plan.validators
@@ -83,32 +86,47 @@ def found(path: Path, plan: Plan) -> Network:
         client=plan.client, chain_id=plan.chain_id, period_s=plan.period_s, gas_limit=plan.gas_limit, nodes=tuple(nodes)
     )
     genesis = genesis_of(plan, [node.validator for node in nodes if node.validator])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    whole = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
-        write_whole(whole / NETWORK, network.to_json(), READABLE)
-        write_whole(whole / GENESIS, json.dumps(genesis, indent=2) + "\n", READABLE)
-        for node, own in zip(nodes, keys, strict=True):
-            _write_node(whole, network, node, own)
-        if path.exists():
-            path.rmdir()
-        whole.replace(path)
-    except BaseException:
-        shutil.rmtree(whole, ignore_errors=True)
-        raise
+        path.parent.mkdir(parents=True, exist_ok=True)
+        whole = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            _write(whole, network, genesis, keys)
+            if path.exists():
+                path.rmdir()
+            whole.replace(path)
+        except BaseException:
+            shutil.rmtree(whole, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}; nothing was") from error
     return network
 
 
-def add_node(path: Path, name: str, host: str, *, validator: bool) -> NodeFolder:
+def _write(path: Path, network: Network, genesis: Mapping[str, Any], keys: Sequence[_Keys]) -> None:
+    write_whole(path / NETWORK, network.to_json(), READABLE)
+    write_whole(path / GENESIS, json.dumps(genesis, indent=2) + "\n", READABLE)
+    for node, own in zip(network.nodes, keys, strict=True):
+        _write_node(path, network, node, own)
+
+
+def add_node(path: Path, name: str, host: str | None, *, validator: bool) -> NodeFolder:
     """Add a node to a network's folder, and tell those that are here of it; answer its folder.
 
-    With `validator`, it has a key with which it can seal, once it is voted in.
+    Without a host it is on this machine, as all the others must be then. With `validator`, it has a key with which it can seal,
+    once it is voted in.
     """
     network = read_network(path)
     if not NAME.fullmatch(name):
         raise UsageError(f"a node's name is of small letters, digits and hyphens, at most 31 of them; {name!r} is not")
     if any(node.name == name for node in network.nodes) or (path / name).exists():
         raise UsageError(f"there is a {name} already in {path}; choose another name")
+    if host is None:
+        far = next((node for node in network.nodes if machine_of(node.host) != LOOPBACK), None)
+        if far:
+            raise UsageError(
+                f"{far.name} is on {far.host}, which cannot reach a node at {LOOPBACK}: say with --host where {name} is"
+            )
+        host = LOOPBACK
     _check_host(host, network.client)
     ports = network.nodes[0]
     own = _new_keys(network.client, validator=validator, key=None)
@@ -158,7 +176,7 @@ def _check(plan: Plan) -> None:
 
 def _check_ports(plan: Plan) -> None:
     """Refuse ports that two nodes of one machine would share, or that are none."""
-    most = max(Counter(plan.hosts).values(), default=plan.validators)
+    most = max(Counter(map(machine_of, plan.hosts)).values(), default=plan.validators)
     for option, first in (("--p2p-port", plan.p2p_port), ("--rpc-port", plan.rpc_port)):
         if first + most > 2**16:
             raise UsageError(f"{option} {first} leaves no ports for {most} nodes on one machine; the last port is 65535")
@@ -185,10 +203,10 @@ def _check_addresses(plan: Plan) -> None:
 
 
 def _check_host(host: str, client: str) -> None:
-    if not HOST.fullmatch(host):
-        raise UsageError(f"{host!r} is no host's name or IPv4 address; write it like 192.168.1.21 or pi-2.local")
     if client == "besu":
         besufiles.check_host(host)
+    if not is_host(host):
+        raise UsageError(f"{host!r} is no host's name or IPv4 address; write it like 192.168.1.21 or pi-2.local")
 
 
 def _keys_of(plan: Plan) -> list[_Keys]:
@@ -213,7 +231,7 @@ def _new_keys(client: str, *, validator: bool, key: bytes | None) -> _Keys:
 
 def _entry(name: str, host: str, own: _Keys, others: Sequence[NodeEntry], p2p_port: int, rpc_port: int) -> NodeEntry:
     """Answer a node with the next free ports of its machine."""
-    on_its_machine = [node for node in others if node.host == host]
+    on_its_machine = [node for node in others if machine_of(node.host) == machine_of(host)]
     return NodeEntry(
         name=name,
         host=host,

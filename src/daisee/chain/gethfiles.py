@@ -34,8 +34,27 @@ if [ ! -e data/genesis.json ]; then
     cp genesis.json data/genesis.json
 fi
 
-# Its own key among its peers, whom geth.toml names; and how much memory it may fill with what it has read.
-set -- --datadir data --nodekey nodekey --config geth.toml --networkid {chain_id} --nat none --maxpeers 50 --cache 64
+# Whom it knows: geth.toml, with the address that each name has now. geth does not start with a name that has none: such a peer is
+# left out, and calls by itself; `daisee chain run` calls it too once its name has an address.
+while IFS= read -r line || [ -n "$line" ]; do
+    host=${{line##*@}}
+    host=${{host%%:*}}
+    case $line in
+    [[:space:]]*'"enode://'*@*:*)
+        if [ -n "${{host##*[!0-9.]*}}" ] || ! command -v getent >/dev/null; then
+            printf '%s\\n' "$line"
+        elif address=$(getent ahostsv4 "$host"); then
+            printf '%s\\n' "${{line%@*}}@${{address%%[[:space:]]*}}:${{line##*:}}"
+        else
+            echo "$host has no address now: the peer of that name is left out" >&2
+        fi
+        ;;
+    *) printf '%s\\n' "$line" ;;
+    esac
+done <geth.toml >data/{peers}
+
+# Its own key among its peers; and how much memory it may fill with what it has read.
+set -- --datadir data --nodekey nodekey --config data/{peers} --networkid {chain_id} --nat none --maxpeers 50 --cache 64
 
 # Each block is checked, and its state is on the disk before the next: a street that loses its power loses no block.
 set -- "$@" --syncmode full --gcmode archive
@@ -82,7 +101,8 @@ TimeoutStopSec=120
 NoNewPrivileges=yes
 PrivateTmp=yes
 ProtectSystem=strict
-ProtectHome=yes
+# It writes into its own folder alone; that, geth and DAISEE may be in somebody's home.
+ProtectHome=read-only
 ReadWritePaths={home}
 
 [Install]
@@ -105,6 +125,7 @@ def write_start(folder: NodeFolder) -> None:
         loopback=LOOPBACK,
         rpc_port=entry.rpc_port,
         gas_limit=network.gas_limit,
+        peers=PEERS,
     )
     if entry.validator:
         text += _SEAL.format(validator=entry.validator)
@@ -130,12 +151,10 @@ def write_peers(folder: NodeFolder) -> None:
     """Write whom a node knows: all the others, whom it calls and keeps calling, and the first, which tells it of later ones."""
     others = [node for node in folder.network.nodes if node.name != folder.name]
     first = folder.network.nodes[0]
-    # On one machine nobody else is to come in; else it listens wherever its machine does.
-    host = LOOPBACK if folder.entry.host == LOOPBACK else ""
     text = (
         "# Whom this node talks to. `daisee chain node add` and `daisee chain peers` write this file.\n"
         "[Node.P2P]\n"
-        f'ListenAddr = "{host}:{folder.entry.p2p_port}"\n'
+        f'ListenAddr = "{folder.entry.listens_at}:{folder.entry.p2p_port}"\n'
         f"StaticNodes = {_enodes(others)}\n"
         f"BootstrapNodes = {_enodes([first])}\n"
         "BootstrapNodesV5 = []\n"

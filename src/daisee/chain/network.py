@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,9 +28,12 @@ GENESIS = "genesis.json"
 NODE = "node.json"
 READABLE = 0o644
 LOOPBACK = "127.0.0.1"
+BROADCAST = IPv4Address("255.255.255.255")
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*")
 """A host's name or IPv4 address (RFC 1123, 2.1)."""
+DIGITS = re.compile(r"[0-9.]+")
+"""What a name never is: its last part has a letter (RFC 3696, 2)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +55,13 @@ class NodeEntry:
     def enode(self) -> str:
         """Answer its address as a peer, as Ethereum clients write it."""
         return f"enode://{self.public_key}@{self.host}:{self.p2p_port}"
+
+    @property
+    def listens_at(self) -> str:
+        """Answer at which address it lets peers in: on one machine nobody else's; empty for wherever its machine does."""
+        if machine_of(self.host) != LOOPBACK:
+            return ""
+        return LOOPBACK if is_name(self.host) else self.host
 
     @property
     def short_id(self) -> str:
@@ -100,6 +111,29 @@ class Network:
         if not network.nodes or network.period_s == 0:
             raise ValueError("no nodes, or no time between blocks")
         return _of_their_types(network)
+
+
+def is_host(text: str) -> bool:
+    """Tell whether this can be where peers reach a node: a name, or an IPv4 address that is one machine's."""
+    if not DIGITS.fullmatch(text):
+        return HOST.fullmatch(text) is not None
+    try:
+        address = IPv4Address(text)
+    except ValueError:
+        return False
+    return not (address.is_unspecified or address.is_multicast or address == BROADCAST)
+
+
+def is_name(host: str) -> bool:
+    """Tell whether a host is a name, which has to be looked up."""
+    return DIGITS.fullmatch(host) is None
+
+
+def machine_of(host: str) -> str:
+    """Answer what hosts of one machine have in common, as far as can be told: all of 127.0.0.0/8 is the machine itself."""
+    if host.lower() == "localhost" or (not is_name(host) and IPv4Address(host).is_loopback):
+        return LOOPBACK
+    return host.lower()
 
 
 class NodeFolder:

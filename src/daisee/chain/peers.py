@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from daisee.chain.ipc import NodeSocket
-from daisee.chain.network import HOST, Network, NodeEntry, NodeFolder
+from daisee.chain.network import Network, NodeEntry, NodeFolder, is_host
 from daisee.errors import ChainError, UsageError
 
 ENODE = re.compile(r"enode://(?P<key>[0-9a-f]{128})@(?P<host>[A-Za-z0-9.-]+):(?P<port>\d{1,5})(\?discport=\d+)?")
@@ -20,6 +20,17 @@ def connected(folder: NodeFolder) -> set[str] | None:
     except ChainError:
         return None
     return {peer["enode"].removeprefix("enode://").partition("@")[0] for peer in told}
+
+
+def call(folder: NodeFolder, node: NodeEntry) -> str:
+    """Let a running node call a peer, and go on calling it; answer why it cannot, as where a name has no address. ChainError."""
+    try:
+        NodeSocket(folder.socket).rpc("admin_addPeer", [node.enode])
+    except ChainError as error:
+        if error.code is None:
+            raise
+        return str(error)
+    return ""
 
 
 def forget_peer(network: Network, name: str, own: str) -> Network:
@@ -38,7 +49,7 @@ def _is_key(public_key: str) -> bool:
 def add_peer(network: Network, enode: str) -> Network:
     """Answer a network with one more node, of which only the address is known; UsageError where it is none."""
     found = ENODE.fullmatch(enode)
-    if found is None or not 0 < int(found["port"]) < 2**16 or not _is_key(found["key"]) or not HOST.fullmatch(found["host"]):
+    if found is None or not 0 < int(found["port"]) < 2**16 or not _is_key(found["key"]) or not is_host(found["host"]):
         raise UsageError(f"{enode} is no peer's address; `daisee chain enode` says it, like enode://1d4c...@192.168.1.21:30303")
     if any(node.public_key == found["key"] for node in network.nodes):
         return network.with_nodes(

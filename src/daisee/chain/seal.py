@@ -23,7 +23,6 @@ _FIELDS = (
 _NUMBERS = ("difficulty", "number", "gasLimit", "gasUsed", "timestamp")
 
 VOTE_IN = "0xffffffffffffffff"
-VOTE_OUT = "0x0000000000000000"
 NOBODY = "0x" + 40 * "0"
 
 

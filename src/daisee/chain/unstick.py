@@ -21,6 +21,7 @@ from typing import Any
 from daisee.chain.diagnosis import diagnose
 from daisee.chain.ipc import NodeSocket
 from daisee.chain.network import READABLE, NodeFolder
+from daisee.chain.peers import call
 from daisee.chain.view import NodeView, view_of
 from daisee.errors import ChainError, UsageError
 
@@ -196,7 +197,7 @@ def _call_peers_anew(folder: NodeFolder) -> None:
     time.sleep(HANG_UP_S)
     for node in folder.network.nodes:
         if node.name != folder.name:
-            _ask(folder, "admin_addPeer", node.enode)
+            call(folder, node)
 
 
 def _seal_again(folder: NodeFolder) -> None:

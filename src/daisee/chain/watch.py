@@ -7,12 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 from daisee.chain.ipc import NodeSocket
-from daisee.chain.network import NodeFolder
+from daisee.chain.network import NodeFolder, is_name
 from daisee.chain.node import OTHER_GENESIS
+from daisee.chain.peers import call
 from daisee.chain.seal import sealer_of, vote_of
 from daisee.chain.view import entry_of_peer
 from daisee.errors import ChainError
 
+CALL_S = 30.0
+"""So often a peer that is not connected is called by its name: it may have an address now."""
 QUIET_S = 60.0
 """Blocks without transactions are told of together, so often."""
 MOST_AT_ONCE = 50
@@ -33,6 +36,9 @@ class NodeWatch:
         self._empty = 0
         self._told_at_s = clock()
         self._strangers: set[str] = set()
+        self._called_at_s = clock()
+        self._unknown: set[str] = set()
+        """Peers of whose names it was told that they have no address."""
 
     def look(self) -> None:
         """Ask the node what is new, and tell it. A node that does not answer yet, or any more, is asked again next time."""
@@ -41,6 +47,7 @@ class NodeWatch:
         try:
             self._look_at_peers()
             self._look_at_blocks()
+            self._call_by_name()
         except ChainError:
             return
 
@@ -69,6 +76,19 @@ class NodeWatch:
             self._say(f"{names[key]} is connected")
         for key in sorted(before - keys, key=names.__getitem__):
             self._say(f"{names[key]} is gone; {len(keys)} peers are left")
+
+    def _call_by_name(self) -> None:
+        """Call those of whom only a name is known: geth looks it up once, when it starts or is told of a peer."""
+        if self._clock() - self._called_at_s < CALL_S:
+            return
+        self._called_at_s = self._clock()
+        for node in self._folder.network.nodes:
+            if not is_name(node.host) or node.name == self._folder.name or node.public_key in (self._peers or ()):
+                continue
+            why = call(self._folder, node)
+            if why and node.name not in self._unknown:
+                self._say(f"{node.name} cannot be called: {why}; it is tried again and again")
+            (self._unknown.add if why else self._unknown.discard)(node.name)
 
     def _look_at_blocks(self) -> None:
         newest = self._socket.rpc("eth_getBlockByNumber", ["latest", False])

@@ -16,7 +16,7 @@ from daisee.chain.ipc import NodeSocket
 from daisee.chain.network import NodeFolder, folders_here
 from daisee.chain.node import NodeProcess, is_free, prepare, program
 from daisee.demo.ground import OPERATOR_WEALTH, NodeGround
-from daisee.errors import ChainError, UsageError
+from daisee.errors import ChainError, PortTaken, UsageError
 from daisee.units import Address
 
 PERIOD_S = 1
@@ -34,6 +34,9 @@ def own_nodes(folder: Path, chain_id: int, validators: int, rpc_port: int, say: 
     UsageError where there is no geth, or too few ports are free.
     """
     client = program()
+    for port in range(rpc_port, min(rpc_port + validators, 2**16)):
+        if not is_free(port):
+            raise PortTaken(port, "--rpc-port")
     operator = Account.from_key(secrets.token_bytes(32))
     plan = Plan(
         client="geth",

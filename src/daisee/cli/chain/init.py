@@ -27,6 +27,18 @@ def _split(_ctx: click.Context, _option: click.Parameter, given: str | None) -> 
     return tuple(host.strip() for host in given.split(",")) if given is not None else ()
 
 
+def _somebody(_ctx: click.Context, _option: click.Parameter, given: tuple[Address, ...]) -> tuple[Address, ...]:
+    for account in given:
+        if int(account, 16) == 0:
+            raise click.BadParameter(f"{account} is nobody's: what it has is lost")
+    return given
+
+
+def fund_option(told: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Let a command be told who has gas money in a new network."""
+    return click.option("--fund", "funded", type=ACCOUNT, multiple=True, metavar="ADDR", callback=_somebody, help=told)
+
+
 def nodes_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Let a command be told who runs the nodes of a new network, and where."""
     for option in (
@@ -49,7 +61,7 @@ def nodes_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--period", "period_s", type=click.IntRange(1, 3_600), default=5, show_default=True, help="Seconds between blocks.")
 @click.option("--gas-limit", type=click.IntRange(1_000_000, 2**53), default=6_000_000, show_default=True, help="Gas in a block.")
 @click.option("--chain-id", type=click.IntRange(1, 2**53 - 1), help="By which wallets tell chains apart; drawn, if not said.")
-@click.option("--fund", "funded", type=ACCOUNT, multiple=True, metavar="ADDR", help="An account that has gas money at once.")
+@fund_option("An account that has gas money at once.")
 @json_option
 def init_command(
     folder: Path,

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
 
 from daisee.chain.founding import add_node, tell
 from daisee.chain.ipc import NodeSocket
-from daisee.chain.network import LOOPBACK, NodeFolder, folders_here
+from daisee.chain.network import LOOPBACK, NodeEntry, NodeFolder, folders_here
 from daisee.chain.node import is_running
-from daisee.chain.peers import add_peer, connected, forget_peer
+from daisee.chain.peers import add_peer, call, connected, forget_peer
 from daisee.chain.view import entry_of_peer
 from daisee.cli.saying import json_option, say, say_table
 
@@ -25,10 +25,10 @@ def node_group() -> None:
 @node_group.command("add")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.argument("name")
-@click.option("--host", default=LOOPBACK, show_default=True, help="Where its peers reach it.")
+@click.option("--host", help="Where its peers reach it.", show_default="this machine, where all the others are on it too")
 @click.option("--validator", is_flag=True, help="Give it a key to seal with, for when the validators vote it in.")
 @json_option
-def node_add_command(folder: Path, name: str, host: str, validator: bool, as_json: bool) -> None:
+def node_add_command(folder: Path, name: str, host: str | None, validator: bool, as_json: bool) -> None:
     """Make the folder of one more node in DIR: a follower, which a home can use.
 
     The nodes that are here learn of it, the running ones at once; those elsewhere find it by themselves, for it calls them.
@@ -36,7 +36,7 @@ def node_add_command(folder: Path, name: str, host: str, validator: bool, as_jso
     added = add_node(folder, name, host, validator=validator)
     for other in folders_here(folder):
         if other.name != name and is_running(other):
-            NodeSocket(other.socket).rpc("admin_addPeer", [added.entry.enode])
+            _call(other, added.entry)
     lines = [f"{added.path} is the folder of {name}; run it with: daisee chain run {added.path}"]
     if validator:
         lines.append(f"It can seal as {added.entry.validator}, once it is voted in: daisee chain validator add {name} {folder}")
@@ -62,12 +62,21 @@ def _with_peers(node: NodeFolder, enodes: tuple[str, ...], names: tuple[str, ...
         network = forget_peer(network, name, node.name)
     if network == node.network:
         return node
+    told = tell(node, network)
     if is_running(node):
-        for enode in enodes:
-            NodeSocket(node.socket).rpc("admin_addPeer", [enode])
+        for entry in network.nodes:
+            if entry not in node.network.nodes:
+                _call(told, entry)
         for name in names:
-            NodeSocket(node.socket).rpc("admin_removePeer", [node.network.node(name).enode])
-    return tell(node, network)
+            # By its key alone: its name may have no address now.
+            NodeSocket(node.socket).rpc("admin_removePeer", [replace(node.network.node(name), host=LOOPBACK).enode])
+    return told
+
+
+def _call(node: NodeFolder, other: NodeEntry) -> None:
+    why = call(node, other)
+    if why:
+        click.echo(f"{node.name} cannot call {other.name} yet: {why}", err=True)
 
 
 @click.command("peers")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -16,10 +15,10 @@ from daisee.chain.founding import Plan, found
 from daisee.chain.gethfiles import PASSWORD, keystore_of
 from daisee.chain.network import Network, NodeEntry
 from daisee.chain.parityspec import ParitySpec, read_spec
-from daisee.cli.chain.init import FUNDED_WEI, described, nodes_options
+from daisee.cli.chain.init import FUNDED_WEI, described, fund_option, nodes_options
 from daisee.cli.keys import password_from
 from daisee.cli.ledger.amounts import ACCOUNT
-from daisee.cli.saying import json_option
+from daisee.cli.saying import json_option, say
 from daisee.errors import UsageError, WrongPassword
 from daisee.keystore import Keystore, read_bare_key, read_key_file
 from daisee.units import Address
@@ -34,7 +33,7 @@ log = logging.getLogger(__name__)
 @click.option("--period", "period_s", type=click.IntRange(1, 3_600), help="Seconds between blocks, instead of SPEC's.")
 @click.option("--gas-limit", type=click.IntRange(1_000_000, 2**53), help="Gas in a block, instead of SPEC's.")
 @click.option("--validator", "validators", type=ACCOUNT, multiple=True, metavar="ADDR", help="Who seals, instead of SPEC's.")
-@click.option("--fund", "funded", type=ACCOUNT, multiple=True, metavar="ADDR", help="An account that has gas money besides.")
+@fund_option("An account that has gas money besides.")
 @click.option(
     "--key", "key_files", type=click.Path(path_type=Path, dir_okay=False), multiple=True, metavar="FILE",
     help="A validator's key file, of Parity's or geth's.",
@@ -80,15 +79,22 @@ def import_spec_command(
     )
     network = found(folder, plan)
     missing = [node for node in network.nodes if node.validator not in {str(account.address) for account in keys}]
-    if as_json:
-        told = {"folder": str(folder), **asdict(network), "not_taken_over": spec.left, "keys_missing": [n.name for n in missing]}
-        click.echo(json.dumps(told))
-        return
-    for line in _told(folder, network, spec, tuple(plan.balances), missing):
-        click.echo(line)
+    open_purses = [node for node in network.nodes if node.validator and plan.balances.get(node.validator)]
+    facts = {
+        "folder": str(folder), **asdict(network), "not_taken_over": spec.left,
+        "keys_missing": [node.name for node in missing], "validators_with_money": [node.name for node in open_purses],
+    }  # fmt: skip
+    say(as_json, facts, "\n".join(_told(folder, network, spec, tuple(plan.balances), missing, open_purses)))
 
 
-def _told(folder: Path, network: Network, spec: ParitySpec, rich: tuple[Address, ...], missing: Sequence[NodeEntry]) -> list[str]:
+def _told(
+    folder: Path,
+    network: Network,
+    spec: ParitySpec,
+    rich: tuple[Address, ...],
+    missing: Sequence[NodeEntry],
+    open_purses: Sequence[NodeEntry],
+) -> list[str]:
     *made, then = described(folder, network, rich)
     lines = [*made, f"{len(rich)} accounts have money. Not taken over{f' of {spec.name}' if spec.name else ''}:"]
     lines += [f"  - {each}" for each in spec.left]
@@ -96,6 +102,12 @@ def _told(folder: Path, network: Network, spec: ParitySpec, rich: tuple[Address,
         keystore, password = keystore_of(folder / node.name), folder / node.name / PASSWORD
         lines.append(f"{node.name} has no key yet: its owner puts the key file of {node.validator} into {keystore}/")
         lines.append(f"  and that file's password, as one line that nobody else can read, into {password}")
+    if network.client == "geth":
+        lines += [
+            f"{node.name} seals with {node.validator}, which has money: any program on its machine can spend that while the node "
+            "runs; send it to another account first thing"
+            for node in open_purses
+        ]
     return [*lines, then]
 
 
