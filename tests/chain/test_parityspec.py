@@ -146,6 +146,30 @@ def test_other_rules_for_accounts_and_contracts_are_lost(write: Write) -> None:
     assert not any("(maxCodeSize)" in each for each in read_spec(write("params", "maxCodeSize", value="0x6000")).left)
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        *((("params", key), "0x0000000000000000000000000000000000000005") for key in (
+            "transactionPermissionContract", "nodePermissionContract", "feeCollector", "eip1559FeeCollector",
+        )),
+        *((("params", key), 7) for key in ("forkBlock", "forkCanonHash", "gasPriceBoundary", "wasmActivationTransition")),
+        *(((*PARAMS, key), 7) for key in (
+            "blockGasLimitContractTransitions", "emptyStepsTransition", "immediateTransitions", "randomnessContractAddress",
+            "posdaoTransition", "twoThirdsMajorityTransition",
+        )),
+        (("accounts", "0x00000000000000000000000000000000000000a1", "version"), 1),
+    ],
+)  # fmt: skip
+def test_what_we_do_not_know_is_not_left_out_in_silence(write: Write, place: tuple[str, ...], value: Any) -> None:
+    told = [each for each in read_spec(write(*place, value=value)).left if each.startswith("What else it says")]
+    assert told == [f"What else it says, which the new chain does not do: {'.'.join(place)}."]
+
+
+@pytest.mark.parametrize("key", ["eip1283DisableTransition", "eip161abcTransition", "subprotocolName", "maxCodeSizeTransition"])
+def test_what_is_of_no_matter_is_not_told(write: Write, key: str) -> None:
+    assert not any(key in each for each in read_spec(write("params", key, value=1)).left)
+
+
 ACCOUNT = "0x00000000000000000000000000000000000000a1"
 REFUSED: dict[str, tuple[tuple[str, ...], Any, str]] = {
     "another engine": (("engine",), {"Ethash": {"params": {}}}, r"engine: it is Ethash, and authorityRound is what can be"),

@@ -124,6 +124,15 @@ def test_a_bare_key_needs_no_password(tmp_path: Path, monkeypatch: pytest.Monkey
     assert any("history" in each for each in told["not_taken_over"])
 
 
+def test_a_validator_whose_money_is_open_to_its_machine_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bare").write_text(KEYS[0].hex())
+    told = imported(tmp_path, "--key", tmp_path / "bare", "--fund", VALIDATORS[1])
+    assert f"node2 seals with {VALIDATORS[1]}, which has money: any program on its machine can spend that" in told
+    assert told.count("which has money") == 1
+    told = run(SPEC, tmp_path / "other", "--fund", VALIDATORS[1], "--json")
+    assert json.loads(told)["validators_with_money"] == ["node2"]
+
+
 def test_one_password_may_be_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAISEE_PASSWORD", PASSWORDS[2])
     file = parity_key_file(tmp_path / "one", KEYS[2], PASSWORDS[2])

@@ -26,6 +26,23 @@ DEFAULT_CODE_BYTES = 24_576
 """As long as a contract may be since EIP-170, here too."""
 CONTRACT_SETS = ("safeContract", "contract")
 
+_FORK = re.compile(r"(eip\d+[a-z]*(Disable|Reenable)?|homestead|maxCodeSize)Transition")
+"""When which rules began to hold, of which one sentence tells."""
+_OF_PARAMS = {
+    # Taken over, or told of.
+    "chainID", "networkID", "accountStartNonce", "maxCodeSize", "registrar",
+    # A chain has these of its client, and nobody in the community sees them.
+    "maximumExtraDataSize", "minGasLimit", "gasLimitBoundDivisor", "subprotocolName", "validateChainIdTransition",
+    "validateReceiptsTransition",
+}  # fmt: skip
+_OF_ENGINE = {
+    "stepDuration", "validators", "authorities", "blockReward", "blockRewardContractAddress", "blockRewardContractTransition",
+    # How AuRa keeps its steps in order.
+    "startStep", "validateScoreTransition", "validateStepTransition", "maximumUncleCount", "maximumUncleCountTransition",
+    "gasLimitBoundDivisor",
+}  # fmt: skip
+_OF_ACCOUNT = {"balance", "nonce", "builtin", "constructor", "code", "storage"}
+
 NUMBER = re.compile(r"[0-9]{1,80}|0[xX][0-9a-fA-F]{0,64}")
 ADDRESS = re.compile(r"(0x)?[0-9a-fA-F]{40}")
 
@@ -69,6 +86,11 @@ def read_spec(
         left=(),
     )
     left += _of_engine(engine) + _of_params(params) + _of_genesis(spec)
+    accounts = spec.part("accounts")
+    besides = [*_besides(params, _OF_PARAMS), *_besides(engine, _OF_ENGINE)]
+    besides += [each for key in accounts.facts for each in _besides(accounts.part(key), _OF_ACCOUNT)]
+    if besides:
+        left.append(f"What else it says, which the new chain does not do: {', '.join(besides)}.")
     return ParitySpec(**{**{field: getattr(read, field) for field in read.__slots__}, "left": tuple(left)})
 
 
@@ -262,6 +284,15 @@ def _of_genesis(spec: _Part) -> list[str]:
     if isinstance(nodes, list) and nodes:
         left.append(f"The boot nodes, of which it has {len(nodes)}: the new nodes have keys of their own to be known by.")
     return left
+
+
+def _besides(part: _Part, known: set[str]) -> list[str]:
+    """List where a part says something that is neither taken over, nor told of, nor of no matter."""
+    return [
+        f"{part.place}.{key}"
+        for key, told in part.facts.items()
+        if told is not None and key not in known and not _FORK.fullmatch(key)
+    ]
 
 
 def _number(told: Any) -> int | None:
