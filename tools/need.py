@@ -86,6 +86,12 @@ NEEDS = (
         asked="-h",
         code=3,
     ),
+    Need(
+        marker="dbus",
+        programs=("dbus-daemon",),
+        packages=("dbus",),
+        purpose="so the way to a Bluetooth plug goes untested",
+    ),
 )
 
 LEAST_GO = (1, 20)

@@ -462,6 +462,7 @@ def test_the_reference_page_has_its_settings_and_an_example_that_loads() -> None
     KIND.open(**read_section("daisee.toml", "sensor", sensor, KIND.settings))
 
 
+@pytest.mark.dbus
 def test_a_plug_is_heard_and_switched_by_way_of_bleaks_own_bluez_backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A real D-Bus, and on it what BlueZ shows of a plug: all but the radio is as it will be."""
     address = "98:7B:F3:34:78:52"
@@ -492,6 +493,7 @@ def test_a_plug_is_heard_and_switched_by_way_of_bleaks_own_bluez_backend(tmp_pat
         asyncio.run(story(bus))
 
 
+@pytest.mark.dbus
 def test_a_machine_whose_bluez_does_not_run_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with private_bus(tmp_path) as bus:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", bus)
