@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from daisee.chain.diagnosis import barred, diagnose, needed
+from daisee.chain.diagnosis import NOBODY_SEALS, barred, diagnose, needed
 from daisee.chain.network import Network, NodeEntry
 from daisee.chain.view import NodeView
 from daisee.units import Address
@@ -124,6 +124,48 @@ def test_a_node_of_another_chain_is_told_from_the_others() -> None:
     assert len(found) == 1
     assert "node4 is on another chain than node1" in found[0]
     assert "genesis.json" in found[0]
+
+
+def test_of_two_chains_that_is_wrong_which_is_not_the_network_s() -> None:
+    right, wrong = view(0, genesis="0x11", validators=(A, B)), view(1, genesis="0x22", validators=(A, B), head_hash="0xbb")
+    for genesis, name, first in (("0x11", "node2", "node1"), ("0x22", "node1", "node2")):
+        (found,) = diagnose([right, wrong], NOW_S, 5, NETWORK, genesis=genesis).troubles
+        assert found.startswith(f"{name} is on another chain than {first}")
+    (found,) = troubles([right, wrong])
+    assert found.startswith(
+        "the nodes are on different chains (node1 has id 7 and genesis 0x11, node2 has id 7 and genesis 0x22)"
+    )
+    # Of three, most are right, wherever the wrong one stands.
+    (found,) = troubles([wrong, right, view(2, genesis="0x11")])
+    assert found.startswith("node2 is on another chain than node1")
+
+
+@pytest.mark.parametrize("genesis", ["0x11", None])
+def test_two_chains_are_no_deadlock(genesis: str | None) -> None:
+    one = {"head": 1, "head_at_s": NOW_S - 60, "validators": (A, B), "peers": (), "peer_count": 0}
+    found = diagnose(
+        [
+            view(0, **one, genesis="0x11", head_hash="0xaa", sealers=(A,)),
+            view(1, **one, genesis="0x22", head_hash="0xbb", sealers=(B,)),
+        ],
+        NOW_S, 5, NETWORK, genesis=genesis,
+    )  # fmt: skip
+    assert not found.deadlocked
+    assert not any("unstick" in each for each in found.troubles)
+    assert any("2 of 2 validators needed, 1 seen" in each for each in found.troubles) == (genesis is not None)
+
+
+def test_a_chain_that_has_no_validators_is_said_to_have_none() -> None:
+    found = diagnose([view(0, validators=(), head_at_s=NOW_S - 60)], NOW_S, 5, NETWORK)
+    assert found.troubles == [NOBODY_SEALS]
+
+
+@pytest.mark.parametrize(("period_s", "behind"), [(1, 6), (3, 2), (5, 2)])
+def test_a_few_blocks_behind_are_nothing(period_s: int, behind: int) -> None:
+    views = [*well()[:3], view(3, head=100 - behind)]
+    assert diagnose(views, NOW_S, period_s, NETWORK).troubles == []
+    (found,) = diagnose([*well()[:3], view(3, head=99 - behind)], NOW_S, period_s, NETWORK).troubles
+    assert f"{behind + 1} blocks behind" in found
 
 
 def test_a_node_that_is_behind_or_alone_is_named() -> None:

@@ -144,7 +144,8 @@ def test_init_refuses_what_cannot_be(desk: Desk, tmp_path: Path) -> None:
     desk.told("init", tmp_path / "s")
     assert "has a network already" in desk.refused("init", tmp_path / "s")
     (tmp_path / "file").write_text("")
-    assert "has something else in it" in desk.refused("init", tmp_path / "file")
+    assert "file is a file; name a new folder" in desk.refused("init", tmp_path / "file")
+    assert "is nobody's: what it has is lost" in desk.refused("init", tmp_path / "t", "--fund", "0x" + "0" * 40)
 
 
 def test_what_is_no_folder_of_ours_is_said_so(desk: Desk, tmp_path: Path) -> None:
@@ -186,6 +187,20 @@ def test_what_only_seems_to_be_a_node_is_said_so(desk: Desk, says: Any) -> None:
     assert f"! {front.url}: says what makes no sense for a node of a chain" in out
 
 
+def test_what_is_watched_is_told_to_programs_an_object_a_line(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = iter((None, None))
+
+    def sleep(_s: float) -> None:
+        if next(looks, "over") == "over":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("time.sleep", sleep)
+    code, out, _err = desk.run("status", street(tmp_path / "s", 1), "--watch", "--json")
+    assert (code, [json.loads(line)["goes_on"] for line in out.splitlines()]) == (130, [False, False, False])
+
+
 def test_a_client_of_another_version_is_said_so(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = tmp_path / "bin" / "geth"
     other.parent.mkdir()
@@ -209,7 +224,10 @@ def test_backup_and_restore_bring_a_node_back_as_itself(desk: Desk, tmp_path: Pa
     (node / "data" / "chain").write_text("blocks")
     kept = {path.relative_to(node): path.read_bytes() for path in node.rglob("*") if path.is_file() and "data" not in path.parts}
     file = tmp_path / "node2.tar.gz"
-    assert "data" not in desk.told("backup", node, file)["holds"]
+    (node / "data.txt").write_text("a letter")
+    kept[Path("data.txt")] = b"a letter"
+    (node / "client.log.1").write_text("of the past")
+    assert not {"data", "client.log.1"} & set(desk.told("backup", node, file)["holds"])
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert "exists already" in desk.refused("backup", node, file)
     assert "exists already; name a new folder" in desk.refused("restore", file, node)
@@ -337,9 +355,8 @@ def test_nodes_run_vote_and_end_cleanly(desk: Desk, tmp_path: Path) -> None:
         assert "runs already" in desk.refused("run", folder / "node1")
         assert "node1 runs; stop it first" in desk.refused("reset", folder / "node1", "--yes")
         assert "is nobody's address" in desk.refused("validator", "add", "0x" + "0" * 40, folder)
-        assert "there is nothing to take back" in desk.refused("unstick", folder) or "no deadlock" in desk.refused(
-            "unstick", folder
-        )
+        said = desk.refused("unstick", folder)
+        assert "there is nothing to take back" in said or "no deadlock" in said
 
         # A follower is told of, follows, and gives no vote; a key that is not a validator's cannot be removed.
         added = desk.told("node", "add", folder, "shed")
@@ -358,12 +375,20 @@ def test_nodes_run_vote_and_end_cleanly(desk: Desk, tmp_path: Path) -> None:
         assert barn.entry.validator is not None
         assert "is a validator already" in desk.refused("validator", "add", "node1", folder)
         assert "is no validator" in desk.refused("validator", "remove", "barn", folder)
-        half = desk.told("validator", "add", barn.entry.validator, folder / "node1")
-        assert (half["passed"], half["still_needed"], half["others"]) == (
+        code, out, _err = desk.run("validator", "add", barn.entry.validator, folder / "node1", "--json")
+        half = json.loads(out)
+        assert (code, half["passed"], half["still_needed"], half["others"]) == (
+            1,
             False,
             1,
             [read_network(folder).node("node2").validator],
         )
+        (stands,) = json.loads(desk.run("status", folder, "--json")[1])["votes"]
+        assert (stands["node"], stands["about"], stands["join"]) == ("node1", barn.entry.validator, True)
+        for command in (("status",), ("validator", "list")):
+            assert "To vote barn in: node1 (" in desk.run(*command, folder)[1]
+        assert desk.told("validator", "withdraw", "barn", folder)["nodes"] == ["node1"]
+        assert "no node here votes on" in desk.refused("validator", "withdraw", "barn", folder)
         whole = desk.told("validator", "add", "barn", folder)
         assert whole["passed"]
         assert barn.entry.validator in {row["address"] for row in desk.told("validator", "list", folder)}
@@ -422,8 +447,11 @@ def test_a_node_of_another_chain_is_named_and_not_waited_for(desk: Desk, tmp_pat
         assert re.search(r"node1 +node2 is on another chain|node2 +node1 is on another chain", terminal.read_text())
         code, out, _err = desk.run("status", folder)
         assert code == 1
-        assert "is on another chain than" in out
-        assert "which is on another chain: its genesis is" in out
+        # The first has the network's own genesis: it is the second that has to begin anew, and no deadlock.
+        assert "node2 is on another chain than node1" in out
+        assert "node1 refuses node2, which is on another chain: its genesis is" in out
+        assert "node2 refuses" not in out
+        assert "deadlock" not in out
 
 
 @pytest.mark.geth

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -12,9 +13,15 @@ from daisee.units import Address
 STALE_PERIODS = 6
 """A chain whose head is older than so many of its periods does not go on."""
 STALE_LEAST_S = 20.0
+LAG_S = 6
+"""The nodes are not asked at one moment, and a block takes a moment to all: so much older may be what one of them has."""
 CLOCK_TOLERANCE_S = 5.0
 """Further apart, and blocks are waited for, or refused as of the future."""
 SET_CLOCK = "let it be set by the network (timedatectl set-ntp true)"
+NOBODY_SEALS = (
+    "the chain has no validator left, and geth does not start on it any more; its blocks up to the last vote can be exported, "
+    "and gone on from: docs/reference/chain.md, What fails, says how"
+)
 DEADLOCK = (
     "the validators stand on forks of equal weight ({forks}), and each sealed on its own too recently to seal again; "
     "`daisee chain unstick` rewinds one of them"
@@ -42,36 +49,65 @@ def barred(sealers: Sequence[Address | None], validators: int) -> set[Address]:
 
 
 def diagnose(
-    views: Sequence[NodeView], now_s: float, period_s: int, network: Network | None = None, notes: Sequence[str] = ()
+    views: Sequence[NodeView],
+    now_s: float,
+    period_s: int,
+    network: Network | None = None,
+    notes: Sequence[str] = (),
+    genesis: str | None = None,
 ) -> Diagnosis:
-    """Say what is wrong. `network` is what should be there, where that is known; `notes` are troubles that somebody else saw."""
+    """Say what is wrong. `network` is what should be there, where that is known, and `genesis` the hash of its first block.
+
+    `notes` are troubles that somebody else saw.
+    """
     answering = [view for view in views if view.answers]
     troubles = [f"{view.name}: {view.silent}" for view in views if not view.answers]
     if not answering:
         return Diagnosis(False, troubles or ["no node is here"])
     troubles += notes
-    troubles += _other_chains(answering, network)
+    ours = on_our_chain(answering, network, genesis)
+    troubles += _other_chains(answering, ours, network)
     troubles += _clocks(answering)
-    best = max(answering, key=lambda view: (view.difficulty or view.head, view.head))
-    age_s = now_s - max(view.head_at_s for view in answering)
+    if not ours:
+        return Diagnosis(False, troubles)
+    best = max(ours, key=lambda view: (view.difficulty or view.head, view.head))
+    age_s = now_s - max(view.head_at_s for view in ours)
     goes_on = age_s <= max(STALE_PERIODS * period_s, STALE_LEAST_S)
-    troubles += _behind(answering, best, period_s)
+    troubles += _behind(ours, best, period_s)
     deadlocked = False
-    if not goes_on:
-        waits, deadlocked = _why_it_waits(answering, best, age_s, network)
+    if best.validators == ():
+        troubles.append(NOBODY_SEALS)
+    elif not goes_on:
+        # Heads of different chains are no forks, and nothing can be taken back to where they are one.
+        waits, deadlocked = _why_it_waits(ours, best, age_s, network, may_deadlock=len(ours) == len(answering))
         troubles += waits
     else:
         troubles += _missing(best, network)
     return Diagnosis(goes_on, troubles, deadlocked)
 
 
-def _other_chains(views: Sequence[NodeView], network: Network | None) -> list[str]:
-    first = views[0]
+def on_our_chain(views: Sequence[NodeView], network: Network | None, genesis: str | None = None) -> list[NodeView]:
+    """Answer those that are on the network's chain: with its genesis, else with that of most; none where that is open."""
+    if network and any(view.chain_id == network.chain_id for view in views):
+        views = [view for view in views if view.chain_id == network.chain_id]
+    counted = Counter(view.genesis for view in views).most_common(2)
+    if genesis is None and counted and (len(counted) == 1 or counted[0][1] > counted[1][1]):
+        genesis = counted[0][0]
+    return [view for view in views if view.genesis == genesis]
+
+
+def _other_chains(views: Sequence[NodeView], ours: Sequence[NodeView], network: Network | None) -> list[str]:
+    others = [view for view in views if view not in ours]
+    if not ours:
+        told = ", ".join(f"{view.name} has id {view.chain_id} and genesis {view.genesis[:10]}" for view in views)
+        return [
+            f"the nodes are on different chains ({told}); give the network's genesis.json to who has another one, and reset it"
+        ]
+    first = ours[0]
     found = [
         f"{view.name} is on another chain than {first.name}: id {view.chain_id} and genesis {view.genesis[:10]}, "
         f"not id {first.chain_id} and genesis {first.genesis[:10]}; give it the network's genesis.json and reset it"
-        for view in views
-        if (view.chain_id, view.genesis) != (first.chain_id, first.genesis)
+        for view in others
     ]
     if network and first.chain_id != network.chain_id:
         found.append(f"{first.name} is on chain {first.chain_id}, and the network is {network.chain_id}")
@@ -102,7 +138,7 @@ def _behind(views: Sequence[NodeView], best: NodeView, period_s: int) -> list[st
             found.append(f"{view.name} is connected with nobody; see its peers with `daisee chain peers`")
         if view.behind:
             found.append(f"{view.name} is catching up: {view.behind} blocks are missing")
-        elif best.head - view.head > max(2, STALE_PERIODS // period_s):
+        elif best.head - view.head > max(2, LAG_S // period_s):
             found.append(f"{view.name} is {best.head - view.head} blocks behind {best.name}")
     return found
 
@@ -117,7 +153,9 @@ def _missing(best: NodeView, network: Network | None) -> list[str]:
     return [f"{name} sealed none of the last {turns} blocks" for name in named]
 
 
-def _why_it_waits(views: Sequence[NodeView], best: NodeView, age_s: float, network: Network | None) -> tuple[list[str], bool]:
+def _why_it_waits(
+    views: Sequence[NodeView], best: NodeView, age_s: float, network: Network | None, *, may_deadlock: bool
+) -> tuple[list[str], bool]:
     silent = f"no block for {age_s:.0f} s"
     if best.validators is None:
         return [f"{silent}: do enough of its validators run?"], False
@@ -134,7 +172,7 @@ def _why_it_waits(views: Sequence[NodeView], best: NodeView, age_s: float, netwo
         if validator in best.validators and validator not in barred(view.sealers, count)
     ]
     heads = {view.head_hash for view in views}
-    if len(heads) > 1 and own and not may_seal:
+    if may_deadlock and len(heads) > 1 and own and not may_seal:
         forks = "; ".join(
             f"{' and '.join(view.name for view in views if view.head_hash == head)} at block "
             f"{next(view.head for view in views if view.head_hash == head)} ({head[:10]})"

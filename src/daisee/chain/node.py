@@ -19,6 +19,7 @@ from pathlib import Path
 from threading import Thread
 
 from daisee.chain import geth
+from daisee.chain.diagnosis import NOBODY_SEALS
 from daisee.chain.gethfiles import PEERS, START
 from daisee.chain.ipc import LONGEST_PATH, NodeSocket
 from daisee.chain.network import LOOPBACK, NodeFolder
@@ -41,7 +42,11 @@ OTHER_GENESIS = re.compile(
     r"^\w+\s*\[(?P<at>[^]]*)\].*handshake failed.*\bid=(?P<peer>[0-9a-f]+).*genesis mismatch: (?P<theirs>[0-9a-f]{8})"
 )
 
+NO_VALIDATORS = re.compile(r"integer divide by zero")
+"""Of what geth dies when it asks whose turn it is among none."""
+
 _FATAL = (
+    (NO_VALIDATORS, NOBODY_SEALS),
     (re.compile(r"could not decrypt key with given password"), "the file `password` is not the password of its validator's key"),
     (re.compile(r"no key for given address or file|Failed to unlock account"), "its validator's key is not in `keystore/`"),
     (re.compile(r"Could not list accounts|Failed to read password file"), "the file `password` cannot be read"),
@@ -67,10 +72,19 @@ class _Log(RotatingFileHandler):
 
     told = False
 
+    def close(self) -> None:
+        try:
+            super().close()
+        except OSError as error:  # what is not written yet has no room either
+            self._tell(error)
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # logging calls it so
+        self._tell(sys.exc_info()[1])
+
+    def _tell(self, error: BaseException | None) -> None:
         if not self.told:
             self.told = True
-            log.warning("%s cannot be written: %s", self.baseFilename, sys.exc_info()[1])
+            log.warning("%s cannot be written: %s", self.baseFilename, error)
 
 
 class NodeProcess:
@@ -85,7 +99,7 @@ class NodeProcess:
         self._process = subprocess.Popen(
             [*_ENDS_WITH_US, "sh", START],
             cwd=folder.path,
-            env={**os.environ, geth.NAMED_BY: program},
+            env=environment(program),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -94,7 +108,12 @@ class NodeProcess:
             # A Ctrl-C is for us: we end it, once, and wait.
             start_new_session=True,
         )
-        write_whole(folder.pid_file, f"{self._process.pid}\n")
+        try:
+            write_whole(folder.pid_file, f"{self._process.pid}\n")
+        except OSError:
+            self._process.kill()
+            self._process.communicate()
+            raise
         self._reader = Thread(target=self._read, name=f"{folder.name}-log", daemon=True)
         self._reader.start()
 
@@ -151,6 +170,11 @@ class NodeProcess:
                     self._heard(told)
 
 
+def environment(program: str) -> dict[str, str]:
+    """Answer what a client may know of our environment: nothing that is meant for us, as passwords are."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("DAISEE_")} | {geth.NAMED_BY: program}
+
+
 def prepare(folder: NodeFolder) -> None:
     """Look whether a node can start here; UsageError or ChainError, with what to do, where it cannot."""
     if folder.network.client != "geth":
@@ -163,7 +187,13 @@ def prepare(folder: NodeFolder) -> None:
         raise UsageError(f"{folder.path} cannot be written to; run this as the user whose folder it is")
     if is_running(folder):
         raise UsageError(f"{folder.name} runs already; `daisee chain status {folder.path}` shows it")
-    if folder.begun_with.exists() and folder.begun_with.read_bytes() != folder.genesis.read_bytes():
+    try:
+        genesis = folder.genesis.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"{folder.genesis} cannot be read: {error.strerror}; copy it from another node of the network, or from a backup"
+        ) from error
+    if folder.begun_with.exists() and folder.begun_with.read_bytes() != genesis:
         raise UsageError(
             f"{folder.data} is of another chain: it began with another genesis than {folder.genesis}; put the right one "
             f"there, or begin anew with `daisee chain reset {folder.path}`"
@@ -194,14 +224,8 @@ def is_running(folder: NodeFolder) -> bool:
 
 def strangers(folder: NodeFolder, now_s: float) -> dict[str, str]:
     """Map the peers that a node refused just now, because they are on another chain, to the beginning of their genesis."""
-    try:
-        with folder.log.open("rb") as log:
-            log.seek(max(0, folder.log.stat().st_size - LOOK_BACK_BYTES))
-            lines = log.read().decode("utf-8", "replace").splitlines()
-    except OSError:
-        return {}
     since = datetime.fromtimestamp(now_s - LOOK_BACK_S).strftime("%m-%d|%H:%M:%S")  # noqa: DTZ006  # as geth writes it
-    found = (OTHER_GENESIS.search(line) for line in lines)
+    found = (OTHER_GENESIS.search(line) for line in tail_of(folder))
     return {match["peer"]: match["theirs"] for match in found if match and match["at"] >= since}
 
 
@@ -237,6 +261,16 @@ def _text(path: Path) -> str:
         return path.read_text("utf-8")
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}; restore the folder from its backup") from error
+
+
+def tail_of(folder: NodeFolder) -> list[str]:
+    """Answer the last lines of a client's log; none where it has none."""
+    try:
+        with folder.log.open("rb") as log:
+            log.seek(max(0, folder.log.stat().st_size - LOOK_BACK_BYTES))
+            return log.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
 
 
 def is_free(port: int) -> bool:

@@ -10,6 +10,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from eth_utils.address import to_checksum_address
+
 from daisee.chain.network import NodeEntry
 from daisee.chain.seal import sealer_of
 from daisee.errors import ChainError
@@ -30,6 +32,16 @@ class Asked(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class CastVote:
+    """A vote that is in a block, and is counted until it passes, its voter is voted out, or the epoch ends (EIP-225)."""
+
+    voter: Address
+    about: Address
+    join: bool
+    block: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeView:
     """What one node says at a moment. What it does not tell is None."""
@@ -46,9 +58,13 @@ class NodeView:
     """Total, of its head."""
     sealers: tuple[Address | None, ...] = ()
     """Who sealed its last blocks, the newest first; without the genesis."""
+    sealed_at_s: dict[Address, int] = field(default_factory=dict)
+    """When each of these sealed last, in Unix seconds by its own clock."""
     validators: tuple[Address, ...] | None = None
-    proposals: dict[str, bool] = field(default_factory=dict)
-    """For and against whom it votes, where it does."""
+    proposals: dict[Address, bool] = field(default_factory=dict)
+    """For and against whom it is told to vote, block after block."""
+    votes: tuple[CastVote, ...] = ()
+    """Those of all validators that are counted and have not passed."""
     peers: tuple[str, ...] | None = None
     """Public keys of those that it is connected with."""
     peer_count: int | None = None
@@ -97,7 +113,11 @@ def _view(name: str, asked: Asked, url: str | None) -> NodeView:
     syncing = asked.rpc("eth_syncing", [])
     pool = _or_none(asked, "txpool_status")
     peers = _or_none(asked, "admin_peers")
-    validators = _or_none(asked, "clique_getSigners") or _or_none(asked, "qbft_getValidatorsByBlockNumber", "latest")
+    validators = _or_none(asked, "clique_getSigners")
+    if validators is None:
+        validators = _or_none(asked, "qbft_getValidatorsByBlockNumber", "latest")
+    snapshot = _or_none(asked, "clique_getSnapshot") or {}
+    sealed = _sealed(asked, head, max(RECENT, TURNS * len(validators or ())))
     return NodeView(
         name=name,
         chain_id=int(asked.rpc("eth_chainId", []), 16),
@@ -106,9 +126,12 @@ def _view(name: str, asked: Asked, url: str | None) -> NodeView:
         head_hash=head["hash"],
         head_at_s=int(head["timestamp"], 16),
         difficulty=int(head["totalDifficulty"], 16) if head.get("totalDifficulty") else None,
-        sealers=_sealers(asked, head, max(RECENT, TURNS * len(validators or ()))),
+        sealers=tuple(sealer for sealer, _at_s in sealed),
+        # The newest is first, and counts.
+        sealed_at_s={sealer: at_s for sealer, at_s in reversed(sealed) if sealer},
         validators=tuple(map(_checksummed, validators)) if validators is not None else None,
-        proposals=_or_none(asked, "clique_proposals") or {},
+        proposals={_checksummed(about): join for about, join in (_or_none(asked, "clique_proposals") or {}).items()},
+        votes=tuple(map(_cast_vote, snapshot.get("votes") or ())),
         peers=tuple(peer["enode"].removeprefix("enode://").partition("@")[0] for peer in peers) if peers is not None else None,
         peer_count=len(peers) if peers is not None else _count(_or_none(asked, "net_peerCount")),
         pending=int(pool["pending"], 16) if pool else _count(_or_none(asked, "eth_getBlockTransactionCountByNumber", "pending")),
@@ -118,14 +141,19 @@ def _view(name: str, asked: Asked, url: str | None) -> NodeView:
     )
 
 
-def _sealers(asked: Asked, head: dict[str, Any], most: int) -> tuple[Address | None, ...]:
-    sealers: list[Address | None] = []
+def _sealed(asked: Asked, head: dict[str, Any], most: int) -> list[tuple[Address | None, int]]:
+    """Answer who sealed the last blocks, and when, the newest first."""
+    sealed: list[tuple[Address | None, int]] = []
     block = head
-    while int(block["number"], 16) > 0 and len(sealers) < most:
+    while int(block["number"], 16) > 0 and len(sealed) < most:
         # Besu's engine writes who proposed a block where Clique has its votes.
-        sealers.append(sealer_of(block) or _checksummed(block["miner"]))
+        sealed.append((sealer_of(block) or _checksummed(block["miner"]), int(block["timestamp"], 16)))
         block = asked.rpc("eth_getBlockByHash", [block["parentHash"], False])
-    return tuple(sealers)
+    return sealed
+
+
+def _cast_vote(told: dict[str, Any]) -> CastVote:
+    return CastVote(_checksummed(told["signer"]), _checksummed(told["address"]), bool(told["authorize"]), int(told["block"]))
 
 
 def _or_none(asked: Asked, method: str, *params: Any) -> Any:
@@ -143,8 +171,6 @@ def _count(told: Any) -> int | None:
 
 
 def _checksummed(account: str) -> Address:
-    from eth_utils.address import to_checksum_address
-
     return Address(to_checksum_address(account))
 
 
