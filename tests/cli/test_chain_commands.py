@@ -445,11 +445,11 @@ def test_a_node_of_another_chain_is_named_and_not_waited_for(desk: Desk, tmp_pat
     with running("up", folder, lambda said: "is on another chain: its genesis is" in said) as (_pid, terminal):
         # Each refuses the other; whoever is first says so first.
         assert re.search(r"node1 +node2 is on another chain|node2 +node1 is on another chain", terminal.read_text())
+        wait(lambda: "node1 refuses node2, which is on another chain: its genesis is" in desk.run("status", folder)[1])
         code, out, _err = desk.run("status", folder)
         assert code == 1
         # The first has the network's own genesis: it is the second that has to begin anew, and no deadlock.
         assert "node2 is on another chain than node1" in out
-        assert "node1 refuses node2, which is on another chain: its genesis is" in out
         assert "node2 refuses" not in out
         assert "deadlock" not in out
 
