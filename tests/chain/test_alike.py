@@ -156,6 +156,23 @@ def what_calls_answer(told: Telling, cupboard: str) -> None:
     told.ask("a call with next to no gas", "eth_call", {"to": cupboard, "data": data_of("look"), "gas": "0x1"}, "latest")
 
 
+def what_is_proven(told: Telling, cupboard: str) -> None:
+    """Ask for storage, and for accounts; the path to an account goes through accounts that only one of the chains has."""
+    full, places = "0x" + "0" * 63 + "1", ["0x0", "0x1", "0x10", "0x" + "F" * 64]
+    for name, account, slots in (
+        ("a cupboard", cupboard, [*places, full]),
+        ("a cupboard of which nothing is asked", cupboard, []),
+        ("somebody", CARL.address, [full]),
+        ("nobody", NOWHERE, places),
+    ):
+        written = told.client.rpc("eth_getProof", [account, slots, "latest"])
+        assert written.pop("accountProof")[0].startswith("0xf")
+        told.answers[f"the proof of {name}"] = written
+    told.ask("a proof in a block to come", "eth_getProof", cupboard, [], "0xffffff")
+    told.ask("a proof of no moment", "eth_getProof", cupboard, [])
+    told.ask("a proof of no account", "eth_getProof")
+
+
 def what_else_is_asked(told: Telling) -> None:
     balance, logs = "eth_getBalance", "eth_getLogs"
     for name, method, params in (
@@ -188,6 +205,7 @@ def tell(client: ChainClient, seal: Callable[[], None]) -> Answers:
     what_the_pool_refuses(told)
     cupboard = what_becomes_of_transactions(told)
     what_calls_answer(told, cupboard)
+    what_is_proven(told, cupboard)
     what_else_is_asked(told)
     return told.answers
 

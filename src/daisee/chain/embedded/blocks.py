@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from threading import RLock
 
-from eth.abc import BlockAPI, BlockHeaderAPI, MiningChainAPI, ReceiptAPI, StateAPI, VirtualMachineAPI
+from eth.abc import BlockAPI, BlockHeaderAPI, DatabaseAPI, MiningChainAPI, ReceiptAPI, StateAPI, VirtualMachineAPI
 from eth_tester.backends.pyevm.main import (  # type: ignore[import-untyped]  # it has no types
     PyEVMBackend,
     get_default_genesis_params,
@@ -117,6 +117,11 @@ class Blocks:
         if self._head_vm is None:
             self._head_vm = self._chain.get_vm(self._header_after(sealed, sealed.block.header.timestamp + 1))
         return self._head_vm
+
+    def nodes_of(self, state: StateAPI) -> DatabaseAPI:
+        """Answer what the tries of a state consist of, by their hashes."""
+        state.persist()
+        return self._chain.chaindb.db
 
     def mine(self, at_s: int) -> int:
         """Seal one block, later than the last, with what is pending and fits, in order of arrival; answer its number."""

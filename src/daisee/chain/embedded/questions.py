@@ -52,6 +52,13 @@ def slot(text: Any) -> int:
     return int(text, 16)
 
 
+def slots(asked: Any) -> list[str]:
+    """Read a list of such places; each is given back as it was written, which is how its answer names it."""
+    for each in _list(asked):
+        slot(each)
+    return list(asked)
+
+
 def account(text: Any) -> bytes:
     """Read an address; capitals are not looked at."""
     return octets(text, 20)

@@ -19,6 +19,7 @@ from daisee.chain.embedded.answers import block_json, data, log_json, quantity, 
 from daisee.chain.embedded.blocks import Blocks, Sealed
 from daisee.chain.embedded.machine import SERVER_ERROR
 from daisee.chain.embedded.pool import LEAST_GAS_PRICE
+from daisee.chain.embedded.proofs import proof_json
 from daisee.errors import ChainError
 
 NO_SUCH_METHOD = -32601
@@ -57,6 +58,12 @@ def _get_code(chain: Blocks, account: Any, at: Any) -> str:
 
 def _get_storage(chain: Blocks, account: Any, slot: Any, at: Any) -> str:
     return word(_state(chain, at).get_storage(_account(account), questions.slot(slot)))
+
+
+def _get_proof(chain: Blocks, account: Any, slots: Any, at: Any) -> dict[str, Any]:
+    state = _state(chain, at)
+    nodes = chain.nodes_of(state)
+    return proof_json(nodes, state.state_root, _account(account), questions.slots(slots))
 
 
 def _get_nonce(chain: Blocks, account: Any, at: Any) -> str:
@@ -171,6 +178,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "eth_getBalance": _get_balance,
     "eth_getCode": _get_code,
     "eth_getStorageAt": _get_storage,
+    "eth_getProof": _get_proof,
     "eth_getTransactionCount": _get_nonce,
     "eth_call": calls.call,
     "eth_estimateGas": calls.estimate_gas,
