@@ -16,7 +16,7 @@ from web3.exceptions import BlockNotFound, Web3RPCError
 
 from daisee.errors import ChainError, LedgerError
 from daisee.ledger.events import LedgerEvent
-from daisee.ledger.follow import Cursor, Follower, Undone
+from daisee.ledger.follow import PAGE_BLOCKS, Cursor, Follower, Undone
 from daisee.units import Address
 
 COIN = Address(to_checksum_address("0x" + "c0" * 20))
@@ -205,6 +205,75 @@ def test_a_reorganisation_says_which_block_still_stands() -> None:
     assert [each.block for each in told[1:] if isinstance(each, LedgerEvent)] == [3, 4, 5]
 
 
+def test_a_reorganisation_below_the_page_that_is_being_read_is_seen() -> None:
+    node = Node()
+    reader = Reader(node)
+    for _ in range(4):
+        node.grow(1)
+    reader.read()
+    node.grow(1)
+    # After the last block read was found to stand, and before the hash of the next is asked for: block 4 is another from then on.
+    node.turns_over = 3
+    reader.read()
+    assert reader.kept == truth(node)
+
+
+class Fits:
+    """A node's way of telling events, with fits; and how many blocks were asked for each time."""
+
+    def __init__(self, node: Node, *fits: Exception) -> None:
+        self.fits = list(fits)
+        self.asked: list[int] = []
+        self._get_logs = node.get_logs
+        node.get_logs = self.get_logs  # type: ignore[method-assign]
+
+    def get_logs(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
+        self.asked.append(asked["toBlock"] - asked["fromBlock"] + 1)
+        if self.fits:
+            raise self.fits.pop(0)
+        return self._get_logs(asked)
+
+
+def long_chain() -> Node:
+    node = Node()
+    node.most_blocks = 10_000
+    for _ in range(5_000):
+        node.grow(0)
+    return node
+
+
+def test_pages_grow_again_when_a_node_is_well_again() -> None:
+    node = long_chain()
+    told = Fits(node, *[Web3RPCError("too much"), ConnectionError("read timed out"), TimeoutError()] * 3)
+    list(Follower(node, [COIN]).poll())  # type: ignore[arg-type]
+    assert told.asked[:10] == [2_000, 1_000, 500, 250, 125, 63, 32, 16, 8, 4]
+    assert len(told.asked) < 60
+    for _ in range(9_000):
+        node.grow(0)
+    follower = Follower(node, [COIN])  # type: ignore[arg-type]
+    list(follower.poll())
+    assert max(told.asked) == PAGE_BLOCKS, "and never more"
+
+
+def test_pages_stay_below_what_a_node_refuses() -> None:
+    node = long_chain()
+    node.most_blocks = 700
+    told = Fits(node)
+    list(Follower(node, [COIN]).poll())  # type: ignore[arg-type]
+    assert len(told.asked) < 2 * 5_000 / 500
+
+
+def test_a_node_that_is_not_there_is_asked_for_as_much_the_next_time() -> None:
+    node = long_chain()
+    follower = Follower(node, [COIN])  # type: ignore[arg-type]
+    told = Fits(node, *[ConnectionError("connection refused")] * 12)
+    for _ in range(12):
+        with pytest.raises(ChainError, match="does not tell the events"):
+            list(follower.poll())
+    list(follower.poll())
+    assert told.asked[:14] == [PAGE_BLOCKS] * 14
+
+
 def test_a_node_that_is_behind_tells_nothing_and_undoes_nothing() -> None:
     node = Node()
     follower = Follower(node, [COIN])  # type: ignore[arg-type]
@@ -218,7 +287,13 @@ def test_a_node_that_is_behind_tells_nothing_and_undoes_nothing() -> None:
 def test_a_cursor_of_another_chain_and_one_that_is_none_are_refused() -> None:
     with pytest.raises(LedgerError, match="the cursor is of chain 8, and this is chain 7"):
         Follower(Node(), [COIN], Cursor(8))  # type: ignore[arg-type]
-    for text in ("", "{}", '{"chain_id": 1, "block": "x", "trail": []}', "[1]"):
+    for text in (
+        "", "{}", "[1]",
+        '{"chain_id": 1, "block": "x", "trail": []}', '{"chain_id": 1, "block": 1e400, "trail": []}',
+        '{"chain_id": 1, "block": -99, "trail": []}', '{"chain_id": 1, "block": 2.5, "trail": []}',
+        '{"chain_id": true, "block": 2, "trail": []}', '{"chain_id": 1, "block": 2, "trail": [[-1, "0x1"]]}',
+        '{"chain_id": 1, "block": 2, "trail": [7]}', '{"chain_id": 1, "block": 2, "trail": 7}',
+    ):  # fmt: skip
         with pytest.raises(LedgerError, match="no cursor of events"):
             Cursor.read(text)
     assert Cursor.read(Cursor(7, 3, {3: "0x1"}).written()) == Cursor(7, 3, {3: "0x1"})
