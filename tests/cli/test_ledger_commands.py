@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,9 +17,11 @@ from web3.types import RPCEndpoint, RPCResponse
 from daisee.cli import main
 from daisee.ledger.abifile import read_abi
 from daisee.ledger.deploy import DeploymentRecord
-from daisee.ledger.exchange import ALL_SURPLUS, Interval
+from daisee.ledger.exchange import ALL_SURPLUS, Interval, StandingOrder
 from daisee.ledger.sender import Sender
 from daisee.units import Coins, Joules, base_units, cost_of, joules_from_kwh
+
+ZEROS = "0x" + "0" * 64
 
 
 def test_coins_are_made_sent_allowed_and_frozen(desk: Desk) -> None:
@@ -151,6 +154,21 @@ def test_events_are_followed_as_they_come(market: Desk, monkeypatch: pytest.Monk
     told = [json.loads(line)["name"] for line in out.splitlines()]
     assert told == ["EnergyOffered", "Transfer", "CoinsMinted", "Transfer", "CoinsMinted"]
     assert (code, err.strip()) == (130, "stopped")
+
+
+def test_events_say_bytes_as_hex_and_why_an_order_bought_too_little(market: Desk) -> None:
+    community, a = market.community, market.community.homes["A"]
+    rule = StandingOrder(0.5, joules_from_kwh(1), PRICE, (community.homes["C"].address,))
+    community.do(a, community.exchange.place_order(rule))
+    community.do(a, community.exchange.report(0, [Interval(community.now_s, Joules(0), Joules(0))], state_of_charge=0.1))
+    told = market.told("exchange", "events", "--last", "200")
+    role = next(event["facts"]["role"] for event in told if event["name"] == "RoleGranted" and event["facts"]["role"] != ZEROS)
+    assert re.fullmatch("0x[0-9a-f]{64}", role)
+    facts = told[-1]["facts"]
+    assert re.fullmatch("0x[0-9a-f]{136}", facts["reason"])
+    wanted = {"remainingJ": 0, "requestedJ": joules_from_kwh(1)}
+    assert facts["refusal"] == {"error": "ExchangeInsufficientEnergy", "facts": wanted}
+    assert "ExchangeInsufficientEnergy" in market.does("exchange", "events", "--last", "1")
 
 
 def test_any_contract_is_looked_into_and_used(market: Desk, tmp_path: Path) -> None:

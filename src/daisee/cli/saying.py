@@ -15,15 +15,20 @@ from daisee.plain import plain, plain_lines
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON; energies in joules, coins in base units.")
 
 
+def in_json(told: Any) -> str:
+    """Write it as one line of JSON: bytes as 0x-hex, and what JSON has no form for as text."""
+    return json.dumps(told, default=lambda value: "0x" + value.hex() if isinstance(value, bytes) else str(value))
+
+
 def say(as_json: bool, told: Any, text: str) -> None:
     """Say it to a program or to a person."""
-    click.echo(json.dumps(told, default=str) if as_json else plain_lines(text))
+    click.echo(in_json(told) if as_json else plain_lines(text))
 
 
 def say_table(as_json: bool, told: Any, columns: Sequence[str], rows: Sequence[Sequence[str]], nothing: str) -> None:
     """Say a list to a program or to a person. No row is cut, however narrow the terminal: addresses are there to be copied."""
     if as_json:
-        click.echo(json.dumps(told, default=str))
+        click.echo(in_json(told))
         return
     if not rows:
         click.echo(nothing)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -19,13 +18,14 @@ from daisee.cli.ledger.book import Book
 from daisee.cli.ledger.figures import in_column, in_kwh, moment, written
 from daisee.cli.ledger.hand import Hand, must, signs
 from daisee.cli.ledger.trade import buy, offer, order_group, quote, report, withdraw
-from daisee.cli.saying import json_option, say, say_table
+from daisee.cli.saying import in_json, json_option, say, say_table
 from daisee.errors import ChainError, LedgerError, StoreError, UsageError
 from daisee.files import read_some, write_whole
 from daisee.ledger.coin import UNLIMITED
 from daisee.ledger.events import LedgerEvent
 from daisee.ledger.exchange import ALL_SURPLUS, NO_END_S, CreditBooks
 from daisee.ledger.follow import Cursor, Follower, Undone
+from daisee.ledger.reverts import decode_revert
 from daisee.units import Address, Joules, coins, kwh
 
 POLL_S = 1.0
@@ -184,7 +184,7 @@ def events(book: Book, last: int, follow: bool, cursor_file: Path | None, as_jso
     found = _newest(follower, last) if cursor_file is None else []
     if not follow and cursor_file is None:
         rows = [(str(event.block), event.name, _facts(event, symbol)) for event in found]
-        told = [asdict(event) for event in found]
+        told = [_told(event) for event in found]
         say_table(as_json, told, ["block", "event", "what"], rows, "the contracts have said nothing yet")
         return
     for event in chain(found, _endless(follower, cursor_file) if follow else _kept(follower, cursor_file)):
@@ -249,11 +249,19 @@ def _cursor_in(file: Path) -> Cursor | None:
 
 def _say_event(event: LedgerEvent | Undone, symbol: str, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"undone_after": event.block} if isinstance(event, Undone) else asdict(event), default=str))
+        click.echo(in_json({"undone_after": event.block} if isinstance(event, Undone) else _told(event)))
     elif isinstance(event, Undone):
         click.echo(f"the chain took back everything after block {event.block}; what counts follows")
     else:
         click.echo(f"{event.block:>8}  {event.name:18} {_facts(event, symbol)}")
+
+
+def _told(event: LedgerEvent) -> dict[str, Any]:
+    told = asdict(event)
+    if isinstance(event.facts.get("reason"), bytes):
+        refusal = decode_revert(event.facts["reason"])
+        told["facts"]["refusal"] = {"error": refusal.error, "facts": refusal.facts}
+    return told
 
 
 def _facts(event: LedgerEvent, symbol: str) -> str:
@@ -269,6 +277,8 @@ def _fact(name: str, value: Any, symbol: str) -> str:
         return f"{name} {written(coins(value), 4)} {symbol}"
     if name == "until":
         return f"until {_end(value)}"
+    if name == "reason":
+        return f"for {decode_revert(value)}"
     return f"{name} 0x{value.hex()}" if isinstance(value, bytes) else f"{name} {value}"
 
 
