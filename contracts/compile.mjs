@@ -41,9 +41,11 @@ function read(file) {
 }
 
 const sources = Object.fromEntries(contracts.map((name) => [`${name}.sol`, { content: read(`${name}.sol`).contents }]));
-const selection = { "*": ["abi", "evm.bytecode.object", "storageLayout"] };
+const selection = {
+  "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "evm.deployedBytecode.immutableReferences", "storageLayout"],
+};
 if (plain) {
-  selection["*"].push("evm.bytecode.sourceMap", "evm.deployedBytecode.object", "evm.deployedBytecode.sourceMap");
+  selection["*"].push("evm.bytecode.sourceMap", "evm.deployedBytecode.sourceMap");
   selection[""] = ["ast"];
 }
 const input = { language: "Solidity", sources, settings: { ...settings, outputSelection: { "*": selection } } };
@@ -63,6 +65,9 @@ for (const name of contracts) {
     contractName: name,
     abi,
     bytecode: `0x${evm.bytecode.object}`,
+    // What lies on the chain afterwards, with zeros where the constructor writes what never changes.
+    deployedBytecode: `0x${evm.deployedBytecode.object}`,
+    immutableReferences: evm.deployedBytecode.immutableReferences,
     storageLayout,
     metadata: { compiler: `solc ${solc.version()}`, settings },
   };

@@ -19,6 +19,10 @@ class Artifact:
     """Its functions, events and errors, as Solidity's JSON ABI has them."""
     bytecode: str
     """What deploys it, 0x-hex; the constructor's arguments come after it."""
+    code: bytes
+    """What lies on the chain afterwards, with zeros where the constructor writes what never changes."""
+    immutables: tuple[tuple[slice, ...], ...]
+    """For each value that the constructor writes there, its places."""
     storage_layout: dict[str, Any]
     """Which variable lies in which slot, as solc says it."""
 
@@ -31,4 +35,13 @@ def load(name: str) -> Artifact:
         compiled = json.loads(file.read_text())
     except FileNotFoundError as error:
         raise LedgerError(f"the contract {name} is not compiled; run `make build` in the checkout") from error
-    return Artifact(compiled["abi"], compiled["bytecode"], compiled["storageLayout"])
+    return Artifact(
+        abi=compiled["abi"],
+        bytecode=compiled["bytecode"],
+        code=bytes.fromhex(compiled["deployedBytecode"][2:]),
+        immutables=tuple(
+            tuple(slice(place["start"], place["start"] + place["length"]) for place in places)
+            for places in compiled["immutableReferences"].values()
+        ),
+        storage_layout=compiled["storageLayout"],
+    )

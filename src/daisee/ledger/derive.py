@@ -7,16 +7,19 @@ them against what the contracts answer. `Derived` is those books; `daisee.ledger
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from daisee.ledger.events import LedgerEvent
-from daisee.ledger.exchange import ALL_SURPLUS
-from daisee.units import Address, Coins, Joules, cost_of
+from daisee.ledger.exchange import ALL_SURPLUS, MOST_ORDER_SELLERS, NO_END_S
+from daisee.ledger.payments import Payments
+from daisee.units import Address
 
 NOBODY = Address("0x" + "0" * 40)
 MEMBER, SUSPENDED = 1, 2
+ADMIN_ROLE = bytes(32)
+FULL_PERMILLE = 1000
 
 
 @dataclass(slots=True)
@@ -74,6 +77,8 @@ class Derived:
 
     coin: Address
     exchange: Address
+    time_of: Callable[[int], int] | None = None
+    """Answers when a block was sealed, Unix seconds; without it, nobody looks whether an offer had ended."""
     homes: dict[Address, DerivedHome] = field(default_factory=dict)
     """In the order of their admission."""
     sellers: list[Address] = field(default_factory=list)
@@ -83,6 +88,8 @@ class Derived:
     offers: dict[Address, DerivedOffer] = field(default_factory=dict)
     orders: dict[Address, DerivedOrder] = field(default_factory=dict)
     closed: bool = False
+    withdrawals: list[str] = field(default_factory=list)
+    """Transactions in which an offer was taken back, since the last offer."""
     balances: dict[Address, int] = field(default_factory=lambda: defaultdict(int))
     """Base units; everybody who ever had any."""
     allowances: dict[tuple[Address, Address], int] = field(default_factory=dict)
@@ -91,22 +98,43 @@ class Derived:
     supply: int = 0
     roles: dict[tuple[Address, bytes, Address], bool] = field(default_factory=dict)
     """By contract, role and account."""
+    handovers: dict[Address, tuple[Address, int]] = field(default_factory=dict)
+    """By contract: who is to be its admin next, and from when on it may accept."""
+    delays: dict[Address, tuple[int, int]] = field(default_factory=dict)
+    """By contract: how long a handing over will take, and from when on."""
     against_the_rules: list[str] = field(default_factory=list)
     """What a contract said that its own rules forbid, in words."""
     events: int = 0
     block: int = -1
     """Of the last event."""
-    last_bought: tuple[str, Address] | None = None
-    """The transaction and the buyer of the last purchase."""
+    payments: Payments = field(init=False)
+    """Of the last transaction."""
+
+    @property
+    def contracts(self) -> dict[str, Address]:
+        """Map the contracts' names to where they are."""
+        return {"EnergyExchange": self.exchange, "DaiseeCoin": self.coin}
+
+    def __post_init__(self) -> None:
+        self.payments = Payments(self.exchange)
 
     def enter(self, events: Iterable[LedgerEvent]) -> None:
-        """Enter events, in their order. Those of other contracts are passed over."""
+        """Enter events, in their order and whole transactions. Those of other contracts are passed over."""
         for event in events:
+            if event.transaction != self.payments.transaction:
+                self._settle(event.transaction)
             book = {self.coin: _OF_COIN, self.exchange: _OF_EXCHANGE}.get(event.contract, {}).get(event.name)
             self.events += event.contract in (self.coin, self.exchange)
             self.block = event.block
             if book is not None:
                 book(self, event)
+        self._settle()
+
+    def _settle(self, following: str = "") -> None:
+        """See that what was bought in a transaction was paid in it."""
+        for event, told in self.payments.unpaid():
+            self.object(event, told)
+        self.payments = Payments(self.exchange, following)
 
     def object(self, event: LedgerEvent, told: str) -> None:
         """Note what should not have been."""
@@ -119,6 +147,24 @@ class Derived:
             self.homes[account] = DerivedHome(0, 0)
         return self.homes[account]
 
+    def member(self, event: LedgerEvent, account: Address, did: str) -> DerivedHome:
+        """Answer the books of a home that did what members do; objected to where it was none, or suspended."""
+        home = self.of(event, account)
+        if home.status != MEMBER:
+            self.object(event, f"{account} {did} without being a member")
+        return home
+
+    def had_ended(self, event: LedgerEvent, until_s: int) -> bool:
+        """Tell whether a moment was over when something happened."""
+        return self.time_of is not None and until_s < NO_END_S and until_s < self.time_of(event.block)
+
+    def admin_of(self, contract: Address) -> Address:
+        """Answer who is a contract's admin; `NOBODY` where it has none."""
+        return next(
+            (who for (where, role, who), held in self.roles.items() if (where, role, held) == (contract, ADMIN_ROLE, True)),
+            NOBODY,
+        )
+
 
 def _admitted(books: Derived, event: LedgerEvent) -> None:
     account, opening_j = Address(event.facts["home"]), event.facts["openingJ"]
@@ -128,23 +174,27 @@ def _admitted(books: Derived, event: LedgerEvent) -> None:
 
 
 def _suspended(books: Derived, event: LedgerEvent) -> None:
-    books.of(event, event.facts["home"]).status = SUSPENDED
+    books.member(event, event.facts["home"], "was suspended").status = SUSPENDED
 
 
 def _resumed(books: Derived, event: LedgerEvent) -> None:
-    books.of(event, event.facts["home"]).status = MEMBER
+    home = books.of(event, event.facts["home"])
+    if home.status != SUSPENDED:
+        books.object(event, f"{event.facts['home']} was resumed and had not been suspended")
+    home.status = MEMBER
 
 
 def _closed(books: Derived, event: LedgerEvent) -> None:
     if any(offer.price_per_kwh for offer in books.offers.values()):
         books.object(event, "closed while there were offers")
+    if books.closed:
+        books.object(event, "closed twice")
     books.closed = True
 
 
 def _reported(books: Derived, event: LedgerEvent) -> None:
-    home, facts = books.of(event, event.facts["home"]), event.facts
-    if home.status != MEMBER:
-        books.object(event, f"{facts['home']} reported without being a member")
+    facts = event.facts
+    home = books.member(event, facts["home"], "reported")
     if facts["until"] <= home.until_s:
         books.object(event, f"{facts['home']} reported up to {facts['until']} after having reported up to {home.until_s}")
     home.until_s = facts["until"]
@@ -154,8 +204,11 @@ def _reported(books: Derived, event: LedgerEvent) -> None:
 
 def _drawn(books: Derived, event: LedgerEvent) -> None:
     buyer, seller = event.facts["buyer"], event.facts["seller"]
+    books.member(event, buyer, "drew")
     if buyer == seller:
         books.object(event, f"{buyer} drew from itself")
+    elif (buyer, seller) not in books.pairs:
+        books.of(event, seller)
     books.pairs[buyer, seller].drawn_j += event.facts["energyJ"]
 
 
@@ -173,33 +226,44 @@ def _unpaid(books: Derived, event: LedgerEvent) -> None:
 
 def _offered(books: Derived, event: LedgerEvent) -> None:
     seller, facts = event.facts["seller"], event.facts
+    books.member(event, seller, "offered")
+    if books.closed:
+        books.object(event, f"{seller} offered after the exchange was closed")
+    if not facts["pricePerKwh"]:
+        books.object(event, f"{seller} offered for nothing")
+    if books.had_ended(event, facts["until"]):
+        books.object(event, f"{seller} offered until {facts['until']}, which was over")
     if seller not in books.offers:
         books.sellers.append(seller)
     books.offers[seller] = DerivedOffer(facts["pricePerKwh"], facts["amountJ"], facts["until"])
+    books.withdrawals.clear()
 
 
 def _withdrawn(books: Derived, event: LedgerEvent) -> None:
-    books.offers[event.facts["seller"]] = DerivedOffer()
+    seller = event.facts["seller"]
+    if not books.offers.get(seller, DerivedOffer()).price_per_kwh:
+        books.object(event, f"{seller} took an offer back and had made none")
+    books.offers[seller] = DerivedOffer()
+    books.withdrawals.append(event.transaction)
 
 
 def _bought(books: Derived, event: LedgerEvent) -> None:
     facts = event.facts
     buyer, seller, energy_j, price = facts["buyer"], facts["seller"], facts["energyJ"], facts["pricePerKwh"]
-    home, offer = books.of(event, seller), books.offers.get(seller, DerivedOffer())
-    if books.closed:
-        books.object(event, f"{buyer} bought after the exchange was closed")
-    if energy_j > max(0, home.left_j):
-        books.object(event, f"{seller} sold {energy_j} J and had {max(0, home.left_j)} J")
-    if price != offer.price_per_kwh:
-        books.object(event, f"{seller} asked {offer.price_per_kwh} and was paid at {price}")
-    if energy_j > offer.amount_j:
-        books.object(event, f"{seller} offered {offer.amount_j} J and sold {energy_j} J")
-    cost = cost_of(Joules(energy_j), Coins(price))
-    # A list costs no more than was named, rounded up once: of who comes after its first seller, perhaps a base unit less.
-    listed = books.last_bought == (event.transaction, buyer)
-    if not cost - listed <= facts["cost"] <= cost:
-        books.object(event, f"{energy_j} J at {price} cost {cost}, and {facts['cost']} was told")
-    books.last_bought = (event.transaction, buyer)
+    books.member(event, buyer, "bought")
+    home, offer = books.member(event, seller, "sold"), books.offers.get(seller, DerivedOffer())
+    wrong_cost = books.payments.buy(event)
+    for forbidden, told in (
+        (buyer == seller, f"{buyer} bought of itself"),
+        (books.closed, f"{buyer} bought after the exchange was closed"),
+        (energy_j > max(0, home.left_j), f"{seller} sold {energy_j} J and had {max(0, home.left_j)} J"),
+        (price != offer.price_per_kwh, f"{seller} asked {offer.price_per_kwh} and was paid at {price}"),
+        (energy_j > offer.amount_j, f"{seller} offered {offer.amount_j} J and sold {energy_j} J"),
+        (books.had_ended(event, offer.until_s), f"{buyer} bought of {seller}, whose offer had ended at {offer.until_s}"),
+        (wrong_cost is not None, wrong_cost or ""),
+    ):
+        if forbidden:
+            books.object(event, told)
     home.sold_j += energy_j
     books.pairs[buyer, seller].bought_j += energy_j
     if offer.amount_j != ALL_SURPLUS:
@@ -207,14 +271,21 @@ def _bought(books: Derived, event: LedgerEvent) -> None:
 
 
 def _order_placed(books: Derived, event: LedgerEvent) -> None:
-    facts = event.facts
-    books.orders[facts["home"]] = DerivedOrder(
-        facts["belowPermille"], facts["amountJ"], facts["maxPricePerKwh"], tuple(map(Address, facts["sellers"]))
-    )
+    home, sellers = event.facts["home"], tuple(map(Address, event.facts["sellers"]))
+    below_permille, amount_j, price = (event.facts[name] for name in ("belowPermille", "amountJ", "maxPricePerKwh"))
+    books.member(event, home, "left an order")
+    if not 0 < len(sellers) <= MOST_ORDER_SELLERS:
+        books.object(event, f"{home} left an order with {len(sellers)} sellers")
+    if home in sellers:
+        books.object(event, f"{home} left an order to buy of itself")
+    if below_permille > FULL_PERMILLE or not amount_j or not price:
+        books.object(event, f"{home} left an order that orders nothing")
+    books.orders[home] = DerivedOrder(below_permille, amount_j, price, sellers)
 
 
 def _order_cancelled(books: Derived, event: LedgerEvent) -> None:
-    books.orders.pop(event.facts["home"], None)
+    if books.orders.pop(event.facts["home"], None) is None:
+        books.object(event, f"{event.facts['home']} took an order back and had left none")
 
 
 def _transferred(books: Derived, event: LedgerEvent) -> None:
@@ -229,6 +300,7 @@ def _transferred(books: Derived, event: LedgerEvent) -> None:
         if books.balances[sender] < 0:
             books.object(event, f"{sender} sent {-books.balances[sender]} base units more than it had")
     books.balances[receiver] += value
+    books.payments.move(sender, receiver, value)
 
 
 def _approved(books: Derived, event: LedgerEvent) -> None:
@@ -244,14 +316,46 @@ def _unfrozen(books: Derived, event: LedgerEvent) -> None:
 
 
 def _granted(books: Derived, event: LedgerEvent) -> None:
-    books.roles[event.contract, bytes(event.facts["role"]), event.facts["account"]] = True
+    role, account = bytes(event.facts["role"]), event.facts["account"]
+    if role == ADMIN_ROLE:
+        named, _ = books.handovers.pop(event.contract, (NOBODY, 0))
+        had_one = any(each[:2] == (event.contract, ADMIN_ROLE) for each in books.roles)
+        if had_one and account != named:
+            books.object(event, f"{account} became admin of {event.contract} and had not been named")
+    books.roles[event.contract, role, account] = True
 
 
 def _revoked(books: Derived, event: LedgerEvent) -> None:
     books.roles[event.contract, bytes(event.facts["role"]), event.facts["account"]] = False
+    # Who gives it to nobody is rid of it at once; else the next one is granted it in the same breath.
+    if bytes(event.facts["role"]) == ADMIN_ROLE and books.handovers.get(event.contract, (NOBODY, 0))[0] == NOBODY:
+        books.handovers.pop(event.contract, None)
 
 
-_ROLES: dict[str, Any] = {"RoleGranted": _granted, "RoleRevoked": _revoked}
+def _handover_begun(books: Derived, event: LedgerEvent) -> None:
+    books.handovers[event.contract] = Address(event.facts["newAdmin"]), event.facts["acceptSchedule"]
+
+
+def _handover_cancelled(books: Derived, event: LedgerEvent) -> None:
+    books.handovers.pop(event.contract, None)
+
+
+def _delay_changing(books: Derived, event: LedgerEvent) -> None:
+    books.delays[event.contract] = event.facts["newDelay"], event.facts["effectSchedule"]
+
+
+def _delay_kept(books: Derived, event: LedgerEvent) -> None:
+    books.delays.pop(event.contract, None)
+
+
+_ROLES: dict[str, Any] = {
+    "RoleGranted": _granted,
+    "RoleRevoked": _revoked,
+    "DefaultAdminTransferScheduled": _handover_begun,
+    "DefaultAdminTransferCanceled": _handover_cancelled,
+    "DefaultAdminDelayChangeScheduled": _delay_changing,
+    "DefaultAdminDelayChangeCanceled": _delay_kept,
+}
 _OF_COIN: dict[str, Any] = {
     **_ROLES,
     "Transfer": _transferred,

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+from eth_utils.address import to_checksum_address
 from web3 import Web3
 
+from daisee.errors import ChainError
+from daisee.ledger.asking import asked
 from daisee.ledger.coin import Coin
 from daisee.ledger.contract import Contract
-from daisee.ledger.derive import SUSPENDED, Derived, DerivedOffer
+from daisee.ledger.derive import NOBODY, SUSPENDED, Derived, DerivedOffer
+from daisee.ledger.events import LedgerEvent
 from daisee.ledger.exchange import PAGE, CreditBooks, Exchange
 from daisee.ledger.follow import Follower, Undone
+from daisee.ledger.whole import Compared, compare_code, compare_permits, compare_storage
 from daisee.units import Address
 
 ATTEMPTS = 5
@@ -21,11 +27,11 @@ ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A number that is not what it should be."""
+    """Something that is not what it should be."""
 
     what: str
     derived: Any
-    """What follows from the events."""
+    """What follows from the events; of code, what this version compiles."""
     answered: Any
     """What the contract answers."""
 
@@ -39,6 +45,8 @@ class Verification:
     events: int
     numbers: int
     """How many were compared."""
+    storage_compared: bool
+    """Whether the node told enough (eth_getProof) to see that nothing lies in the storage but what follows from the events."""
     differences: tuple[Difference, ...]
     against_the_rules: tuple[str, ...]
     """What the contracts did that their own rules forbid."""
@@ -49,35 +57,47 @@ class Verification:
         return not self.differences and not self.against_the_rules
 
 
+class _Changed(Exception):
+    """The chain took back blocks that were read."""
+
+
 def verify(web3: Web3, exchange: Address, begin: int = 0) -> Verification:
     """Derive everything from the events since the block `begin`, and compare it with the contracts at the newest block.
 
-    ChainError where the node does not answer, or has forgotten the state of the block in question.
+    ChainError where the node does not answer, has forgotten the state of the block in question, or changes its mind all the time.
     """
     coin = Exchange(web3, exchange).coin()
     for _ in range(ATTEMPTS):
         follower = Follower(web3, (coin, exchange), begin=begin)
-        books = Derived(coin, exchange)
-        if not _read(follower, books):
+        books = Derived(coin, exchange, cache(lambda number: int(asked(web3.eth.get_block, number)["timestamp"])))
+        try:
+            books.enter(_unbroken(follower))
+            block = follower.cursor.block
+            if block not in follower.cursor.trail:
+                raise ChainError(f"the node has not come as far as block {begin} yet; try again later")
+            numbers, code = list(_compare(web3, books, block)), list(compare_code(web3, books, block))
+            storage = compare_storage(web3, books, block)
+        except _Changed:
             continue
-        block = follower.cursor.block
-        compared = list(_compare(web3, books, block))
-        if follower.cursor.trail.get(block) == web3.eth.get_block(block)["hash"].to_0x_hex():
-            break
-    differences = tuple(Difference(what, derived, answered) for what, derived, answered in compared if derived != answered)
-    return Verification(block, books.events, len(compared), differences, tuple(books.against_the_rules))
+        except ChainError:
+            if follower.stands(follower.cursor.block):
+                raise
+            continue
+        if follower.stands(block):
+            wrong = tuple(Difference(*each) for each in (*code, *numbers, *(storage or ())) if each[1] != each[2])
+            return Verification(block, books.events, len(numbers), storage is not None, wrong, tuple(books.against_the_rules))
+    raise ChainError("the chain keeps changing while it is read; try again")
 
 
-def _read(follower: Follower, books: Derived) -> bool:
-    """Read to the head; False where the chain took blocks back."""
+def _unbroken(follower: Follower) -> Iterator[LedgerEvent]:
+    """Read to the head; `_Changed` where the chain took blocks back."""
     for event in follower.poll():
         if isinstance(event, Undone):
-            return False
-        books.enter([event])
-    return True
+            raise _Changed
+        yield event
 
 
-def _compare(web3: Web3, books: Derived, block: int) -> Iterator[tuple[str, Any, Any]]:
+def _compare(web3: Web3, books: Derived, block: int) -> Iterator[Compared]:
     """Yield what is compared: its name, what follows from the events, what is answered."""
     exchange, coin = Exchange(web3, books.exchange, block), Coin(web3, books.coin, block)
     homes, offers = exchange.homes(), exchange.offers()
@@ -94,17 +114,10 @@ def _compare(web3: Web3, books: Derived, block: int) -> Iterator[tuple[str, Any,
         yield f"surplus_j of {account}", max(0, home.left_j), told.surplus_j
         yield f"overdrawn_j of {account}", max(0, -home.left_j), told.overdrawn_j
         yield f"standing order of {account}", _order(books, account), _answered_order(exchange, account)
-    for seller, asked in offers.items():
+    for seller, told_offer in offers.items():
         offer = books.offers.get(seller, DerivedOffer())
-        yield (
-            f"offer of {seller}",
-            (offer.price_per_kwh, offer.amount_j, offer.until_s),
-            (
-                asked.price_per_kwh,
-                asked.amount_j,
-                asked.until_s,
-            ),
-        )
+        derived, answered = ((each.price_per_kwh, each.amount_j, each.until_s) for each in (offer, told_offer))
+        yield f"offer of {seller}", derived, answered
     # Every pair of homes, not only those of which there are events: credit out of nothing has none.
     for buyer in books.homes:
         for seller, credit in _credits(exchange, buyer, list(books.homes)).items():
@@ -125,7 +138,7 @@ def _credits(exchange: Exchange, buyer: Address, sellers: list[Address]) -> dict
     return credits
 
 
-def _compare_coin(web3: Web3, books: Derived, coin: Coin, block: int) -> Iterator[tuple[str, Any, Any]]:
+def _compare_coin(web3: Web3, books: Derived, coin: Coin, block: int) -> Iterator[Compared]:
     holders = {*books.balances, *books.homes, *books.frozen}
     yield "supply", books.supply, coin.total_supply()
     yield "sum of balances", books.supply, sum(coin.balance_of(account) for account in holders)
@@ -138,6 +151,13 @@ def _compare_coin(web3: Web3, books: Derived, coin: Coin, block: int) -> Iterato
         name = "DaiseeCoin" if contract == books.coin else "EnergyExchange"
         answered = Contract(web3, name, contract, block).ask("hasRole", role, account)
         yield f"role 0x{role.hex()[:8]}... of {account} in {name}", held, answered
+    for name, address in books.contracts.items():
+        ruled = Contract(web3, name, address, block)
+        yield f"admin of {name}", books.admin_of(address), to_checksum_address(ruled.ask("defaultAdmin"))
+        account, accept_s = ruled.ask("pendingDefaultAdmin")
+        handover = books.handovers.get(address, (NOBODY, 0))
+        yield f"next admin of {name}", handover, (to_checksum_address(account), accept_s)
+    yield from compare_permits(web3, coin, block)
 
 
 def _order(books: Derived, account: Address) -> tuple[Any, ...] | None:

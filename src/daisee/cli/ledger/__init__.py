@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +19,7 @@ from daisee.cli.ledger.contract import contract_group
 from daisee.cli.ledger.deploy import deploy_command
 from daisee.cli.ledger.exchange import exchange_group
 from daisee.cli.ledger.hand import must
-from daisee.cli.saying import json_option
+from daisee.cli.saying import in_json, json_option
 from daisee.errors import ChainError, DaiseeError
 from daisee.ledger.answers import NODE_ERRORS, words
 from daisee.ledger.deploy import coin_began
@@ -90,7 +89,7 @@ def ledger(ctx: click.Context, rpc: tuple[str, ...], exchange: Address | None, d
 @json_option
 @click.pass_obj
 def verify_command(book: Book, since: int | None, as_json: bool) -> int:
-    """Derive every number from the events, and compare it with the contracts.
+    """Derive every number from the events, and compare it with the contracts, with all of their storage and with their code.
 
     Exit code 1 where something differs, or where a contract did what its own rules forbid. Trusts the node's word for its
     blocks, and nobody else's.
@@ -101,14 +100,18 @@ def verify_command(book: Book, since: int | None, as_json: bool) -> int:
     _must_see_it_begin(book, since)
     found = verify(book.web3, exchange.address, since)
     if as_json:
-        click.echo(json.dumps({**asdict(found), "sound": found.sound}, default=str))
+        click.echo(in_json({**asdict(found), "sound": found.sound}))
         return 0 if found.sound else 1
     for difference in found.differences:
-        click.echo(f"{difference.what}: {difference.answered}, and from the events follows {difference.derived}")
+        follows = "this should be" if difference.what.startswith("code of ") else "from the events follows"
+        click.echo(f"{difference.what}: {difference.answered}, and {follows} {difference.derived}")
     for objection in found.against_the_rules:
         click.echo(objection)
+    if not found.storage_compared:
+        click.echo("The node does not answer eth_getProof: whether there is more in the storage than that was not looked at.")
     click.echo(
-        f"{found.numbers} numbers compared with what follows from {found.events} events, at block {found.block}: "
+        f"{found.numbers} numbers, the code{' and the whole storage' if found.storage_compared else ''} of both contracts "
+        f"compared with what follows from {found.events} events, at block {found.block}: "
         + ("all are right." if found.sound else f"{len(found.differences) + len(found.against_the_rules)} are not right.")
     )
     return 0 if found.sound else 1
