@@ -303,15 +303,18 @@ def test_another_programs_waiting_transaction_is_not_driven_out(desk: Desk) -> N
     assert [tx.data for tx in desk.node.all_transactions()] == ["0xffff", call(0).data]
 
 
-def test_a_nonce_is_lost_to_another_only_as_deep_as_was_asked_for(desk: Desk) -> None:
+@pytest.mark.parametrize("confirmations", [1, CONFIRMATIONS])
+def test_a_nonce_is_lost_to_another_only_where_no_reorganisation_comes(tmp_path: Path, confirmations: int) -> None:
+    desk = Desk(tmp_path, confirmations)
     sent = desk.sender.send(call(0))
     desk.node.forget_pool()
     desk.by_another_program(5)
-    desk.node.seal()
-    desk.now_s += PATIENCE_S
-    desk.look()
+    for _ in range(FOR_GOOD - 1):
+        desk.node.seal()
+        desk.now_s += PATIENCE_S
+        desk.look()
     assert sent.posted.nonce == 0, "its own transaction may yet be the one"
-    desk.node.reorganise(1, forget=True)
+    desk.node.reorganise(FOR_GOOD - 1, forget=True)
     desk.node.hear_of(0)
     desk.settle()
     assert desk.times(0) == 1
