@@ -236,8 +236,8 @@ class Sending(RuleBasedStateMachine):
         assert self.desk.outbox.read() == []
 
 
-TestSending = Sending.TestCase
-TestSending.settings = settings(max_examples=300, stateful_step_count=50)
+TestSending = pytest.mark.timeout(600)(Sending.TestCase)
+TestSending.settings = settings(max_examples=200, stateful_step_count=50)
 
 
 @pytest.fixture
