@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import pty
+import termios
 import tty
 from collections.abc import Callable
 
@@ -13,8 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.monitor.sensors.devices import Heard, listen
 
+from daisee.errors import SensorError
 from daisee.model.readings import Reading
-from daisee.monitor.sensors.acs712 import GAUGED_KIND, KIND, Acs712Sensor, decode, decode_gauged, zero_of
+from daisee.monitor.sensors.acs712 import GAUGED_KIND, KIND, LINE, Acs712Sensor, decode, decode_gauged, zero_of
+from daisee.monitor.sensors.link import Line, open_link
 
 
 @pytest.mark.parametrize(("line", "power_w"), [(b"4.12", 4.12), (b"-0.31\r", -0.31), (b" 12 ", 12.0), (b"0.00", 0.0)])
@@ -98,3 +102,39 @@ def test_the_simulator_is_an_arduino_that_the_sensor_hears(kind: object, simulat
     assert not heard.refused
     assert heard.readings[0].power_w == pytest.approx(heard.house.power_w(heard.readings[0].at_s), abs=0.1)
     assert (heard.readings[0].state_of_charge is not None) == (kind is GAUGED_KIND)
+
+
+def test_closing_the_port_of_an_arduino_leaves_its_line_up_and_others_fall() -> None:
+    """DTR that rises starts an Arduino anew: after the first opening it stays up."""
+
+    async def story(line: Line) -> bool:
+        arduino, port = pty.openpty()
+        usual = termios.tcgetattr(port)
+        usual[2] |= termios.HUPCL
+        termios.tcsetattr(port, termios.TCSANOW, usual)
+        async with open_link(os.ttyname(port), line):
+            hangs_up = bool(termios.tcgetattr(port)[2] & termios.HUPCL)
+        for end in (arduino, port):
+            os.close(end)
+        return hangs_up
+
+    assert not asyncio.run(story(LINE))
+    assert asyncio.run(story(Line(9_600)))
+
+
+def test_a_port_that_does_not_do_its_parity_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: object) -> None:
+        raise termios.error(errno.EINVAL, "Invalid argument")
+
+    async def story() -> None:
+        arduino, port = pty.openpty()
+        monkeypatch.setattr(termios, "tcsetattr", refuses)
+        try:
+            with pytest.raises(SensorError, match=r"cannot be opened \(Invalid argument\); it does not do this speed and parity"):
+                async with open_link(os.ttyname(port), Line(1_200, 7, "E")):
+                    pass
+        finally:
+            for end in (arduino, port):
+                os.close(end)
+
+    asyncio.run(story())

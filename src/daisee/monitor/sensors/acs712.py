@@ -1,7 +1,7 @@
 """Hall sensors ACS712 behind an Arduino on a serial line at 9600 baud, a line each second: `watts`, or `vcell|soc|watts` with a
 fuel gauge MAX17043 beside. hardware/acs712/acs712.ino is what the Arduino runs; the lines are those of the prototype of 2017.
 
-The Arduino takes the voltage for a nominal one, and its zero at its start: both are mended here, by `zero_w` and `volts`.
+The Arduino takes the voltage for a nominal one, and half its supply for zero: both are mended here, by `zero_w` and `volts`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from daisee.monitor.sensors import House, Kind, Refuse, Sensor
 from daisee.monitor.sensors.link import ADDRESS, Line, lines, open_link
 from daisee.monitor.simulated import serve
 
-LINE = Line(9_600)
+LINE = Line(9_600, hangs_up=False)
 LONGEST = 80
 NOMINAL_V = 3.7
 """What the prototype's sketch multiplies its amperes with: one lithium cell."""

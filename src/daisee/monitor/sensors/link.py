@@ -11,6 +11,7 @@ import contextlib
 import os
 import re
 import stat
+import termios
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -44,6 +45,8 @@ class Line:
     baud: int
     bits: int = 8
     parity: str = "N"
+    hangs_up: bool = True
+    """Whether DTR falls when it is closed. An Arduino starts anew when it rises again, at the next opening."""
 
 
 class Link(Protocol):
@@ -145,7 +148,9 @@ class _SerialLink:
             self._port = serial.Serial(
                 address, line.baud, bytesize=line.bits, parity=line.parity, timeout=0, write_timeout=0, exclusive=True
             )
-        except (OSError, ValueError) as error:
+            if not line.hangs_up:
+                _hang_up_never(self._port.fileno())
+        except (OSError, ValueError, termios.error) as error:
             raise SensorError(f"{address} cannot be opened ({_said(error)}); {_advice(error)}") from error
 
     async def read(self) -> bytes:
@@ -178,17 +183,25 @@ class _SerialLink:
             self._port.close()
 
 
+def _hang_up_never(port: int) -> None:
+    attributes = termios.tcgetattr(port)
+    attributes[2] &= ~termios.HUPCL
+    termios.tcsetattr(port, termios.TCSANOW, attributes)
+
+
 def _done(ready: asyncio.Future[None]) -> None:
     if not ready.done():
         ready.set_result(None)
 
 
 def _said(error: Exception) -> str:
-    number = getattr(error, "errno", None)
+    number = error.args[0] if isinstance(error, termios.error) else getattr(error, "errno", None)
     return os.strerror(number) if number else str(error)
 
 
 def _advice(error: Exception) -> str:
     if isinstance(error, PermissionError) or getattr(error, "errno", None) == 13:
         return "let this user be of the group dialout: sudo adduser $USER dialout, then log in anew"
+    if isinstance(error, termios.error):
+        return "it does not do this speed and parity; is it the right port?"
     return "does another program use it?"
