@@ -9,7 +9,7 @@ from pathlib import Path
 
 from daisee import shallow
 from daisee.model.readings import Reading
-from daisee.monitor.sensors import acs712, awox, citizenwatt, ina219, linky, p1, sunspec
+from daisee.monitor.sensors import acs712, awox_frames, citizenwatt, ina219, linky, p1, sunspec
 from daisee.monitor.sensors.facts import PRESETS, readings_of
 
 NOW_S = 1_790_805_600.0
@@ -44,10 +44,12 @@ def _citizenwatt(data: bytes) -> list[Reading]:
 
 
 def _awox(data: bytes) -> list[Reading]:
-    answer = awox.decode(data)
-    if isinstance(answer, awox.Status):
+    answer = awox_frames.decode(data)
+    if isinstance(answer, awox_frames.Status):
         return [Reading(at_s=NOW_S, power_w=answer.power_w, voltage_v=answer.voltage_v)]
-    return awox.missed(answer, NOW_S - 36_000, NOW_S) if isinstance(answer, awox.Hours) else []
+    if isinstance(answer, awox_frames.Days):
+        return awox_frames.missed_days(answer, awox_frames.Hours((0,) * 24), NOW_S - 2_592_000, NOW_S)
+    return awox_frames.missed_hours(answer, NOW_S - 36_000, NOW_S) if isinstance(answer, awox_frames.Hours) else []
 
 
 def _ina219(data: bytes) -> list[Reading]:
@@ -75,7 +77,14 @@ def _json(data: bytes) -> list[Reading]:
 TARGETS: dict[str, tuple[Callable[[bytes], Iterable[Reading]], tuple[bytes, ...]]] = {
     "acs712": (lambda data: [acs712.decode(data)], (b"12.34\r\n", b"-0.5")),
     "acs712-gauge": (lambda data: [acs712.decode_gauged(data)], (b"3.8712|87.50|12.34\r\n",)),
-    "awox": (_awox, (awox.encode(awox.Status(True, 12.5, 230.0)), awox.encode(awox.Hours(tuple(range(24)))))),
+    "awox": (
+        _awox,
+        (
+            awox_frames.encode(awox_frames.Status(True, 12.5, 230.0)),
+            awox_frames.encode(awox_frames.Hours(tuple(range(24)))),
+            awox_frames.encode(awox_frames.Days(tuple(range(30)))),
+        ),
+    ),
     "citizenwatt": (_citizenwatt, (citizenwatt.encode(citizenwatt.Frame(412, 230, 3_300, 8_000), KEY),)),
     "ina219": (_ina219, (bytes.fromhex("199f07d05d8a13872710 5000".replace(" ", "")),)),
     "json": (_json, (b'{"ENERGY":{"Power":[1,2],"Total":3.5}}', b'{"params":{"em:0":{"total_act_power":5}}}')),

@@ -44,7 +44,7 @@ def test_every_setting_s_default_is_one_that_may_be_written(name: str, tmp_path:
     section = text[text.index(f"[monitor.sensors.{name}]") :]
     lines = [line.removeprefix("# ") for line in section.splitlines()[1:]]
     given = [line for line in lines if " = " in line and line.partition(" = ")[0].isidentifier()]
-    known = {setting.name for setting in kind.settings} | {"role", "parts", "invert", "scale", "silent_after_s", "kind"}
+    known = {setting.name for setting in kind.settings} | {"role", "parts", "invert", "scale", "most_w", "silent_after_s", "kind"}
     assert {line.partition(" = ")[0] for line in given} <= known
     tomllib.loads("\n".join(given))
     of(tmp_path, "\n".join(given))
@@ -109,3 +109,26 @@ def test_two_meters_of_one_name_by_mqtt_are_refused_where_it_is_told(tmp_path: P
     assert len(home(tmp_path, "[monitor]\n" + meters).sensors) == 2
     with pytest.raises(ConfigurationError, match="by MQTT it has the same name as heat pump"):
         home(tmp_path, "[monitor]\n[monitor.mqtt]\n" + meters)
+
+
+@pytest.mark.parametrize(
+    ("sensor", "silent_after_s"),
+    [
+        ("kind='p1'\naddress='/dev/x'", 120),
+        ("kind='shelly'\naddress='h'", 120),
+        ("kind='shelly'\naddress='h'\npoll_s=600", 1_500),
+        ("kind='mqtt'\npreset='tasmota'\ndevice='x'", 750),
+        ("kind='mqtt'\npreset='shelly-gen2'\ndevice='x'", 150),
+        ("kind='mqtt'\npreset='tasmota'\ndevice='x'\nsilent_after_s=30", 30),
+    ],
+)
+def test_what_speaks_seldom_is_called_silent_late(sensor: str, silent_after_s: int, tmp_path: Path) -> None:
+    (plan,) = of(tmp_path, sensor).sensors
+    assert plan.silent_after_s == silent_after_s
+
+
+def test_the_greatest_power_is_by_the_role_or_as_it_is_said(tmp_path: Path) -> None:
+    (hybrid,) = of(tmp_path, "kind='sunspec'\nhost='h'\nparts={inverter='production', meter='sub-load'}").sensors
+    assert [hybrid.most_w_of(part) for part in hybrid.roles] == [100_000.0, 50_000.0]
+    (plug,) = of(tmp_path, "kind='shelly'\naddress='h'\nrole='sub-load'\nmost_w=3680").sensors
+    assert plug.most_w_of("") == 3_680.0

@@ -75,10 +75,20 @@ class Monitor:
         self.take = self.books.keep(self.collector, store, keep_raw_s)
         # Where many homes are told of in one log, each sensor is told of with its home.
         home = f"{settings.home}, " if books else ""
-        self.listeners = [Listener(plan, self.take, clock, home + plan.name) for plan in settings.sensors if plan.kind.listens]
+        self.listeners = [
+            Listener(plan, self.take, clock, home + plan.name, self._heard_before)
+            for plan in settings.sensors
+            if plan.kind.listens
+        ]
         self.announcer = (
             Announcer(settings.mqtt, settings.home, settings.meters, self.state) if settings.mqtt is not None else None
         )
+
+    def _heard_before(self, meter: str) -> float | None:
+        """Answer when a meter was heard last; StoreError."""
+        with self.books.lock:
+            last = self.store.last_before(meter, self._clock())
+        return None if last is None else last.at_s
 
     def state(self) -> Mapping[str, Any]:
         """Answer the home's numbers of now, as MQTT tells them; StoreError."""

@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from math import ceil
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -77,9 +78,27 @@ SENSOR = (
         via(float, number("0.001", "1000")),
         1,
     ),
-    Setting("silent_after_s", "s", "It is said to be silent when it has not spoken for so long.", whole(1, 86_400), 120),
+    Setting(
+        "most_w",
+        "W",
+        "A greater power is refused. Where it is not said: 100 kW, and 50 kW for a sub-load.",
+        via(float, number("1", "100000000")),
+        None,
+    ),
+    Setting(
+        "silent_after_s",
+        "s",
+        "It is said to be silent when it has not spoken for so long. Where it is not said: 120, or two and a half times what it "
+        "may take to speak.",
+        whole(1, 86_400),
+        None,
+    ),
 )
 """What each section [monitor.sensors.NAME] may say, beside what its kind asks for."""
+MOST_W = {role: 50_000.0 if role is Role.SUB_LOAD else 100_000.0 for role in Role}
+"""A home's connection has up to three phases of 100 A, which are 69 kW; its greatest load, a wallbox, takes up to 43 kW."""
+SILENT_AFTER_S, SILENT_AFTER = 120, 2.5
+"""Seconds, and how many times it may take that long to speak."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,10 +114,21 @@ class SensorPlan:
     invert: bool
     scale: float
     silent_after_s: int
+    most_w: float | None = None
+    """A greater power is refused; None for what is usual of its role."""
 
     def open(self) -> Sensor:
         """Make the sensor; it connects when it is listened to."""
         return self.kind.open(**self.settings)
+
+    @property
+    def every_s(self) -> float:
+        """Answer how seldom it may speak; zero where nobody knows."""
+        return self.kind.every_s(self.settings)
+
+    def most_w_of(self, part: str) -> float:
+        """Answer what power one of its parts may have."""
+        return self.most_w or MOST_W[self.roles[part]]
 
     def meter_of(self, part: str) -> str:
         """Answer the name of a part's meter."""
@@ -177,14 +207,16 @@ def _sensor(file: Path, name: str, written: Any) -> SensorPlan:
     common = read_section(file, key, {name: value for name, value in written.items() if name in _COMMON}, SENSOR)
     check_keys(file, key, written, [*_COMMON, "kind", *(setting.name for setting in kind.settings)])
     own = {name: value for name, value in written.items() if name not in _COMMON and name != "kind"}
+    settings = read_section(file, key, own, kind.settings)
     plan = SensorPlan(
         name=name,
         kind=kind,
-        settings=read_section(file, key, own, kind.settings),
+        settings=settings,
         roles=_roles(file, key, kind, common["role"], common["parts"]),
         invert=common["invert"],
         scale=common["scale"],
-        silent_after_s=common["silent_after_s"],
+        silent_after_s=common["silent_after_s"] or max(SILENT_AFTER_S, ceil(SILENT_AFTER * kind.every_s(settings))),
+        most_w=common["most_w"],
     )
     if kind.listens:
         try:

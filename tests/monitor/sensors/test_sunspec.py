@@ -29,6 +29,7 @@ FRONIUS = [
     )
 ]
 COMMON = [1, 66, *[0] * 66]
+SOLAREDGE = [1, 65, *struct.unpack(">8H", b"SolarEdge \0\0\0\0\0\0"), *[0] * 57]
 
 
 @asynccontextmanager
@@ -43,12 +44,14 @@ async def device(registers: Sequence[int], base: int = 40_000, unit: int = 1) ->
         await server.shutdown()
 
 
-def hear(registers: Sequence[int], count: int = 1, base: int = 40_000, unit: int = 1, ends_with: str | None = None) -> Heard:
+def hear(
+    registers: Sequence[int], count: int = 1, base: int = 40_000, unit: int = 1, ends_with: str | None = None, **more: Any
+) -> Heard:
     heard = Heard()
 
     async def story() -> None:
         async with device(registers, base, unit) as (host, port):
-            await listen(SunSpecSensor(host, port, unit, 0.02), heard, count=count, ends_with=ends_with)
+            await listen(SunSpecSensor(host, port, unit, 0.02, **more), heard, count=count, ends_with=ends_with)
 
     asyncio.run(story())
     return heard
@@ -62,8 +65,8 @@ def model(model_id: int, length: int, **values: int) -> list[int]:
     return registers
 
 
-def map_of(*models: Sequence[int]) -> list[int]:
-    return [*MARKER, *COMMON, *(word for each in models for word in each), END, 0]
+def map_of(*models: Sequence[int], common: Sequence[int] = COMMON) -> list[int]:
+    return [*MARKER, *common, *(word for each in models for word in each), END, 0]
 
 
 def test_a_fronius_says_what_it_said_on_that_day() -> None:
@@ -92,6 +95,65 @@ def test_a_hybrid_has_an_inverter_two_meters_and_a_battery() -> None:
     assert found["battery"].state_of_charge == pytest.approx(0.873)
     assert found["battery"].voltage_v == pytest.approx(51.2)
     assert found["battery"].power_w == -1_500.0, "it says that it discharges, whatever sign its maker gives"
+
+
+@pytest.mark.parametrize(
+    ("common", "meter_power", "power_w"),
+    [
+        (COMMON, "auto", 1_500.0),
+        (SOLAREDGE, "auto", -1_500.0),
+        (SOLAREDGE, "import", 1_500.0),
+        (COMMON, "export", -1_500.0),
+    ],
+)
+def test_a_meter_that_says_export_with_a_plus_is_turned_and_its_counters_are_not(
+    common: list[int], meter_power: str, power_w: float
+) -> None:
+    inverter = model(103, 50, r14=4_000, r15=0)
+    meter = model(203, 105, r18=1_500, r22=0, r38=1, r39=0, r46=2, r47=0, r54=0)
+    registers = map_of(inverter, COMMON, meter, common=common)
+    made, seen = hear(registers, count=2, meter_power=meter_power).readings
+    assert made.power_w == 4_000.0
+    assert (seen.power_w, seen.forward_j, seen.reverse_j) == (power_w, Joules(131_072 * 3_600), Joules(65_536 * 3_600))
+
+
+@pytest.mark.parametrize("says", [b"", None])
+def test_a_device_that_is_silent_or_hangs_up_elsewhere_is_found_where_it_speaks(
+    says: bytes | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("daisee.monitor.sensors.sunspec.TIMEOUT_S", 0.2)
+    registers = dict(enumerate(FRONIUS))
+    asked: list[int] = []
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            while True:
+                head = await reader.readexactly(7)
+                _code, address, count = struct.unpack(">BHH", await reader.readexactly(5))
+                asked.append(address)
+                if address + count <= len(registers):
+                    body = struct.pack(f">BB{count}H", 3, 2 * count, *(registers[address + each] for each in range(count)))
+                    writer.write(head[:4] + struct.pack(">HB", len(body) + 1, head[6]) + body)
+                elif says is None:
+                    break
+        writer.close()
+
+    async def story() -> None:
+        server = await asyncio.start_server(speak, "127.0.0.1", 0)
+        async with server:
+            host, port = server.sockets[0].getsockname()
+            heard = Heard()
+            await listen(SunSpecSensor(host, port, 1, 0.02), heard, count=1)
+            assert heard.readings[0].power_w == 1_307.0
+            assert {40_000, 50_000} < set(asked)
+            asked.clear()
+            await listen(SunSpecSensor(host, port, 1, 0.02, base=0), heard, count=2)
+            assert asked[0] == 0
+            assert max(asked) < 1_000
+            await asyncio.sleep(0.1)  # all have hung up
+
+    asyncio.run(story())
+    assert not caplog.records, "what pymodbus says of each try"
 
 
 def test_the_float_models_are_read() -> None:

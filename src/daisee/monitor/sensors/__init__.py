@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from daisee.config import Setting, near
 from daisee.errors import UsageError
@@ -33,6 +33,15 @@ class Sensor(Protocol):
         ...
 
 
+@runtime_checkable
+class Remembering(Protocol):
+    """A sensor whose device remembers what it measured while nobody listened."""
+
+    def heard_before(self, at_s: float) -> None:
+        """Take note of when it was heard last, by an earlier run."""
+        ...
+
+
 class House(Protocol):
     """A home that does not exist, for devices that do not exist: what they would measure at this moment."""
 
@@ -47,6 +56,10 @@ Simulate = Callable[[House, str | None, Callable[[Mapping[str, Any]], None]], Aw
 `where` is a port, a path or an address of the kind that the device has, None for any that is free, on this machine alone;
 `ready` is told the settings by which the sensor finds it.
 """
+
+
+def _polled_every_s(settings: Mapping[str, Any]) -> float:
+    return float(settings.get("poll_s", 0.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +82,8 @@ class Kind:
     """Where one device has several meters: each part's usual role."""
     listens: bool = True
     """Whether it is listened to; else it tells us by itself."""
+    every_s: Callable[[Mapping[str, Any]], float] = _polled_every_s
+    """How seldom it may speak while all is well, by its settings; zero where nobody knows."""
     simulate: Simulate | None = None
     """Be such a device."""
     example: str = ""

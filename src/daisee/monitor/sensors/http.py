@@ -1,7 +1,7 @@
 """Meters that answer over HTTP: asked every few seconds, each question with an end, one connection each.
 
 Shelly of all generations, HomeWizard (its local API, version 1), and Tasmota. Sources: Shelly's API references (Gen1, Gen2 RPC),
-HomeWizard's API documentation, and Tasmota's (Commands, Status 8).
+HomeWizard's API documentation, and Tasmota's (Commands, Status 8; xdrv_01_9_webserver.ino, for its password).
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
+from yarl import URL
 
 from daisee import shallow
 from daisee.config import Setting, number, text, via
@@ -24,12 +26,13 @@ from daisee.files import read_secret
 from daisee.model.home import Role
 from daisee.model.readings import Reading
 from daisee.monitor.sensors import House, Kind, Refuse, Sensor
-from daisee.monitor.sensors.facts import Fact, gen2_component, readings_of, tasmota
+from daisee.monitor.sensors.facts import WITHOUT_POWER, Fact, gen1_status, gen2_component, readings_of, tasmota
 
 TIMEOUT_S = 8.0
 MOST_BYTES = 262_144
 """The status of a Shelly Pro 3EM has some 5 kB."""
 USER = "admin"
+LOCKED = "asks for a password, or for another one; say it in password_file"
 HOST = re.compile(r"(?:https?://)?(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?/?")
 
 Ask = Callable[[str], Awaitable[Any]]
@@ -47,6 +50,8 @@ class Make:
     """Ask what it measures now. ValueError for what makes no sense."""
     digest: bool = False
     """Whether it may ask for its password by digest (RFC 7616)."""
+    in_query: bool = False
+    """Whether it wants user and password in the query of each question, and in no header."""
 
 
 class HttpSensor:
@@ -69,6 +74,8 @@ class HttpSensor:
         self._user = user or USER
         self._password = password
         self._password_file = password_file
+        self._login = ""
+        """What is added to each question; it is shown nowhere."""
         self._clock = clock
 
     async def readings(self, refuse: Refuse) -> AsyncIterator[Reading]:
@@ -79,17 +86,14 @@ class HttpSensor:
             async def ask(path: str) -> Any:
                 return await self._json(session, path)
 
-            try:
-                who, known = await self._make.identity(ask)
-            except ValueError as error:
-                raise SensorError(f"{self._url} is no such device: {error}") from error
+            who, known = await self._identity(ask)
             looked = loop.time()
             while True:
                 began = loop.time()
                 if began - looked > 60 * self._poll_s:
                     # Addresses wander: another device may have this one now.
                     looked = began
-                    if (now := (await self._make.identity(ask))[0]) != who:
+                    if (now := (await self._identity(ask))[0]) != who:
                         raise SensorError(f"another device answers at {self._url}: {now}, not {who}; give each a fixed address")
                 try:
                     parts = await self._make.facts(ask, known)
@@ -99,6 +103,12 @@ class HttpSensor:
                     for reading in readings_of(parts, self._clock(), refuse):
                         yield reading
                 await asyncio.sleep(max(0.0, self._poll_s - (loop.time() - began)))
+
+    async def _identity(self, ask: Ask) -> tuple[str, Any]:
+        try:
+            return await self._make.identity(ask)
+        except ValueError as error:
+            raise SensorError(f"{self._url} is no such device: {error}") from error
 
     def _secret(self) -> str | None:
         if not self._password_file:
@@ -112,7 +122,9 @@ class HttpSensor:
     async def _session(self) -> AsyncIterator[aiohttp.ClientSession]:
         password = self._secret()
         more: dict[str, Any] = {}
-        if password and self._make.digest:
+        if password and self._make.in_query:
+            self._login = f"&user={quote(self._user, safe='')}&password={quote(password, safe='')}"
+        elif password and self._make.digest:
             more["middlewares"] = (_Either(self._user, password),)
         elif password:
             more["headers"] = {"Authorization": aiohttp.encode_basic_auth(self._user, password)}
@@ -122,9 +134,9 @@ class HttpSensor:
     async def _json(self, session: aiohttp.ClientSession, path: str) -> Any:
         """Ask for a path. SensorError where there is no answer; ValueError where it makes no sense."""
         try:
-            async with session.get(f"{self._url}{path}", allow_redirects=False) as answer:
+            async with session.get(URL(f"{self._url}{path}{self._login}", encoded=True), allow_redirects=False) as answer:
                 if answer.status == 401:
-                    raise SensorError(f"{self._url} asks for a password, or for another one; say it in password_file")
+                    raise SensorError(f"{self._url} {LOCKED}")
                 if answer.status != 200:
                     raise SensorError(
                         f"{self._url} answers {answer.status} to {path.partition('?')[0]}; is it the right kind of device?"
@@ -176,7 +188,10 @@ async def _shelly_identity(ask: Ask) -> tuple[str, Any]:
     said = _of(await ask("/shelly"), dict, "a device")
     if not isinstance(said.get("mac"), str):
         raise ValueError("it does not say it is a Shelly")
-    return said["mac"], int(said.get("gen") or 1)
+    generation = said.get("gen", 1)
+    if not isinstance(generation, int):
+        raise ValueError("a Shelly of no generation")
+    return said["mac"], generation
 
 
 async def _shelly_facts(ask: Ask, generation: int) -> Parts:
@@ -186,28 +201,12 @@ async def _shelly_facts(ask: Ask, generation: int) -> Parts:
     return list(gen1_status(_of(await ask("/status"), dict, "a status")))
 
 
-def gen1_status(status: Mapping[str, Any]) -> Parts:
-    """Read the status of a first generation Shelly: its `emeters` count Wh, its `meters` watt-minutes."""
-    for number_, said in enumerate(_of(status.get("emeters", []), list, "meters")):
-        if isinstance(said, dict) and said.get("is_valid", True) is True:
-            yield (
-                f"emeter{number_}",
-                [
-                    ("power", said.get("power"), "W"),
-                    ("voltage", said.get("voltage"), "V"),
-                    ("forward", said.get("total"), "Wh"),
-                    ("reverse", said.get("total_returned"), "Wh"),
-                ],
-            )
-    for number_, said in enumerate(_of(status.get("meters", []), list, "meters")):
-        if isinstance(said, dict) and said.get("is_valid", True) is True:
-            yield f"relay{number_}", [("power", said.get("power"), "W"), ("forward", said.get("total"), "Wmin")]
-
-
 async def _homewizard_identity(ask: Ask) -> tuple[str, Any]:
     said = _of(await ask("/api"), dict, "a device")
     if not isinstance(said.get("serial"), str):
         raise ValueError("it does not say it is of HomeWizard")
+    if (product := str(said.get("product_type"))) in WITHOUT_POWER:
+        raise ValueError(f"it is a {product}, which measures no electricity")
     return said["serial"], None
 
 
@@ -236,15 +235,22 @@ def homewizard(said: Mapping[str, Any]) -> tuple[str, list[Fact]]:
 
 
 async def _tasmota_identity(ask: Ask) -> tuple[str, Any]:
-    said = _of(await ask("/cm?cmnd=Status%205"), dict, "a status")
-    net = said.get("StatusNET")
+    net = (await _tasmota_says(ask, "/cm?cmnd=Status%205")).get("StatusNET")
     if not isinstance(net, dict) or not isinstance(net.get("Mac"), str):
         raise ValueError("it does not say it runs Tasmota")
     return net["Mac"], None
 
 
 async def _tasmota_facts(ask: Ask, _known: Any) -> Parts:
-    return list(tasmota("", _of(await ask("/cm?cmnd=Status%208"), dict, "a status").get("StatusSNS")))
+    return list(tasmota("", (await _tasmota_says(ask, "/cm?cmnd=Status%208")).get("StatusSNS")))
+
+
+async def _tasmota_says(ask: Ask, question: str) -> Mapping[str, Any]:
+    said: Mapping[str, Any] = _of(await ask(question), dict, "a status")
+    # Before its version 8.2.3 it said so with 200, since then with 401.
+    if "WARNING" in said:
+        raise SensorError(f"it {LOCKED}")
+    return said
 
 
 def _address(written: Any) -> str:
@@ -337,7 +343,7 @@ def _as_tasmota(seen: Reading) -> Mapping[str, Any]:
 MAKES = {
     "shelly": Make(_shelly_identity, _shelly_facts, digest=True),
     "homewizard": Make(_homewizard_identity, _homewizard_facts),
-    "tasmota": Make(_tasmota_identity, _tasmota_facts),
+    "tasmota": Make(_tasmota_identity, _tasmota_facts, in_query=True),
 }
 
 

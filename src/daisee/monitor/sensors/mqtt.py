@@ -2,6 +2,8 @@
 
 A message that the broker kept for who comes later (retained) is of some time ago, nobody knows when: it is no reading. Messages
 that come together, as a Shelly's single numbers do, are one reading.
+
+Source for the phases of the Shelly 3EM: Shelly's API reference, Gen1 MQTT.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import aiomqtt
@@ -21,12 +24,19 @@ from daisee.model.home import Role
 from daisee.model.readings import Reading
 from daisee.monitor.broker import CONNECT_S, MOST_WAITING, SETTINGS, client_of, no_broker
 from daisee.monitor.sensors import House, Kind, Refuse, Sensor
-from daisee.monitor.sensors.facts import PRESETS, SCALES, Fact, at_path, readings_of
+from daisee.monitor.sensors.facts import PRESETS, UNITS, Fact, at_path, readings_of
+from daisee.units import Joules
 
 MOST_BYTES = 65_536
 TOGETHER_S = 0.2
 """What comes within so short a time is said of one moment."""
-WORDS = ("power", "forward", "reverse", "charge", "voltage")
+WORDS = tuple(UNITS)
+REFUSED = 128
+"""From here on, what a broker answers to a subscription is that it does not grant it."""
+HELD_S = 40.0
+"""A Shelly of the first generation tells all its numbers each 30 s, as it comes: by then it is known how many phases it has."""
+FRESH_S = 100.0
+"""Three times that: what was told before is no part of a sum of now."""
 
 
 class MqttSensor:
@@ -42,6 +52,7 @@ class MqttSensor:
             if not settings["device"]:
                 raise UsageError(f"the preset {preset} needs device = the device's name at the broker")
             self.topics = tuple(topic.format(device=settings["device"]) for topic in self._preset.topics)
+            self._heads = {topic.partition("{device}")[0] + settings["device"] + "/" for topic in self._preset.topics}
         else:
             if not settings["topic"]:
                 raise UsageError('preset = "json" needs a topic')
@@ -49,14 +60,15 @@ class MqttSensor:
         self._paths = [(word, *_path_and_unit(word, settings[word])) for word in WORDS if settings[word]]
         if self._preset is None and not self._paths:
             raise UsageError('preset = "json" needs where its power or a counter is, like power = "ENERGY.Power W"')
+        self._two_way: set[str] = set()
+        self._phases = Phases()
 
     async def readings(self, refuse: Refuse) -> AsyncIterator[Reading]:
         """Listen to the broker."""
         waiting: asyncio.Queue[aiomqtt.Message] = asyncio.Queue(MOST_WAITING)
         try:
             async with client_of(self._settings) as client:
-                for topic in self.topics:
-                    await client.subscribe(topic)
+                await self._subscribe(client, refuse)
                 heard = asyncio.create_task(_pump(client, waiting, refuse))
                 try:
                     while True:
@@ -67,6 +79,16 @@ class MqttSensor:
                     await asyncio.gather(heard, return_exceptions=True)
         except aiomqtt.MqttError as error:
             raise no_broker(self._settings, error) from error
+
+    async def _subscribe(self, client: aiomqtt.Client, refuse: Refuse) -> None:
+        """Ask for all topics; SensorError where the broker grants none of them."""
+        answers = {topic: await client.subscribe(topic) for topic in self.topics}
+        denied = [topic for topic, (code, *_) in answers.items() if (code if isinstance(code, int) else code.value) >= REFUSED]
+        who = self._settings["user"] or "nobody in particular"
+        if len(denied) == len(answers):
+            raise SensorError(f"the MQTT broker does not let {who} read {', '.join(denied)}; look at its list of rights (ACL)")
+        for topic in denied:
+            refuse(f"the MQTT broker does not let {who} read {topic}")
 
     async def _together(
         self, waiting: asyncio.Queue[aiomqtt.Message], heard: asyncio.Task[None], refuse: Refuse
@@ -89,7 +111,7 @@ class MqttSensor:
                 parts += self._facts(str(message.topic), message.payload)
             except ValueError as error:
                 refuse(str(error))
-        return readings_of(parts, at_s, refuse)
+        return self._phases.with_whole(readings_of(parts, at_s, refuse, self._two_way))
 
     def _facts(self, topic: str, payload: Any) -> Iterable[tuple[str, list[Fact]]]:
         """Read a message. ValueError for what is no JSON, or too much of it."""
@@ -103,8 +125,56 @@ class MqttSensor:
             said = payload.decode("utf-8", "replace")
         if self._preset is None:
             return [("", [(word, at_path(said, path), unit) for word, path, unit in self._paths])]
-        device = f"{self._settings['device']}/"
-        return list(self._preset.facts(topic.partition(device)[2] if device in topic else "", said))
+        tail = next((topic.removeprefix(head) for head in self._heads if topic.startswith(head)), "")
+        return list(self._preset.facts(tail, said))
+
+
+class Phases:
+    """The phases of a Shelly 3EM, which it tells one number at a time, and their sum, which it does not tell."""
+
+    ALL = ("emeter0", "emeter1", "emeter2")
+
+    def __init__(self) -> None:
+        """Begin with nothing heard."""
+        self._last: dict[str, Reading] = {}
+        self._since_s: float | None = None
+
+    def with_whole(self, readings: list[Reading]) -> list[Reading]:
+        """Answer readings, the sum of three phases before them, as the part `emeter`.
+
+        As long as nobody knows how many phases there are, none is told: one of three would be taken for all.
+        """
+        phases = [reading for reading in readings if reading.part in self.ALL]
+        if not phases:
+            return readings
+        at_s = phases[0].at_s
+        self._since_s = at_s if self._since_s is None else self._since_s
+        for phase in phases:
+            known = self._last.get(phase.part, phase)
+            told = {name: getattr(phase, name) for name in ("power_w", "forward_j", "reverse_j", "voltage_v")}
+            self._last[phase.part] = replace(
+                known, at_s=at_s, **{name: value for name, value in told.items() if value is not None}
+            )
+        if len(self._last) < len(self.ALL) and at_s - self._since_s < HELD_S:
+            return [reading for reading in readings if reading not in phases]
+        fresh = [self._last[part] for part in self.ALL if part in self._last and at_s - self._last[part].at_s <= FRESH_S]
+        return readings if len(fresh) < len(self.ALL) else [_sum(fresh), *readings]
+
+
+def _sum(phases: list[Reading]) -> Reading:
+    def summed(name: str) -> Any:
+        told = [getattr(phase, name) for phase in phases]
+        return None if None in told else sum(told)
+
+    forward, reverse = summed("forward_j"), summed("reverse_j")
+    return Reading(
+        at_s=max(phase.at_s for phase in phases),
+        part="emeter",
+        power_w=summed("power_w"),
+        forward_j=None if forward is None else Joules(forward),
+        reverse_j=None if reverse is None else Joules(reverse),
+        voltage_v=phases[0].voltage_v,
+    )
 
 
 async def _pump(client: aiomqtt.Client, waiting: asyncio.Queue[aiomqtt.Message], refuse: Refuse) -> None:
@@ -119,9 +189,18 @@ async def _pump(client: aiomqtt.Client, waiting: asyncio.Queue[aiomqtt.Message],
 
 def _path_and_unit(word: str, written: str) -> tuple[str, str]:
     path, _, unit = written.rpartition(" ")
-    if unit not in SCALES:
-        raise UsageError(f'{word} = "{written}" has no unit; write it like "ENERGY.Power W", or " W" for a message of one number')
+    if unit not in UNITS[word]:
+        units = " or ".join(UNITS[word])
+        raise UsageError(
+            f'{word} = "{written}" has no unit of a {word} ({units}); write it like "ENERGY.Power W", '
+            'or " W" for a message of one number'
+        )
     return path.strip(), unit
+
+
+def _every_s(settings: Mapping[str, Any]) -> float:
+    preset = PRESETS.get(settings["preset"])
+    return 0.0 if preset is None else preset.every_s
 
 
 async def simulate(house: House, where: str | None, ready: Callable[[Mapping[str, Any]], None]) -> None:
@@ -176,6 +255,7 @@ KIND = Kind(
     open=_open,
     roles=(Role.SUB_LOAD, *(role for role in Role if role is not Role.SUB_LOAD)),
     parts=None,
+    every_s=_every_s,
     simulate=simulate,
     example='kind = "mqtt"\nrole = "sub-load"\npreset = "tasmota"\ndevice = "fridge"\nuser = "daisee"\npassword_file = "mqtt"\n',
 )

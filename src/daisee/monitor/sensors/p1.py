@@ -32,10 +32,12 @@ BELIEVED_S = 300.0
 MOST_W = 1_000_000
 SPEEDS = {"dsmr5": Line(115_200), "dsmr2": Line(9_600, 7, "E")}
 LINE = re.compile(
-    r"1-\d{1,3}:(?P<code>\d{1,3}\.\d{1,3}\.\d{1,3})(?:\*\d{1,3})?"
-    r"\((?P<value>\d{1,12}(?:\.\d{1,12})?)\*(?P<unit>[A-Za-z]{1,4})\)"
+    r"1-\d{1,3}:(?P<code>\d{1,3}\.\d{1,3}\.\d{1,3})(?:\*(?P<storage>\d{1,3}))?"
+    r"\((?P<value>-?\d{1,12}(?:\.\d{1,12})?)\*(?P<unit>[A-Za-z]{1,4})\)"
 )
 WHEN = re.compile(r"0-0:1\.0\.0\((?P<at>\d{12})(?P<season>[SW])\)")
+SIGNED = "16.7.0"
+"""Power in less power out, as some meters say it: the one that has a sign."""
 CHECK = re.compile(rb"!(?P<crc>[0-9A-Fa-f]{1,4})?\r?\n")
 TO_J = {"kWh": Decimal(3_600_000), "Wh": Decimal(3_600)}
 TO_W = {"kW": Decimal(1_000), "W": Decimal(1)}
@@ -80,7 +82,10 @@ def _said(body: str) -> dict[str, tuple[Decimal, str]]:
     said: dict[str, tuple[Decimal, str]] = {}
     for line in body.splitlines():
         found = LINE.fullmatch(line.strip())
-        if found is None:
+        # A number of storage is of an earlier billing period: 255 is the present.
+        if found is None or found["storage"] not in (None, "255"):
+            continue
+        if found["value"].startswith("-") and found["code"] != SIGNED:
             continue
         if found["code"] in said:
             raise ValueError(f"a telegram that has {found['code']} twice")
@@ -102,8 +107,8 @@ def _energy(said: Mapping[str, tuple[Decimal, str]], code: str) -> Joules | None
 
 def _power(said: Mapping[str, tuple[Decimal, str]]) -> float | None:
     """Answer what comes in less what goes out, of all phases together."""
-    for whole in (("1.7.0", "2.7.0"), ("21.7.0", "22.7.0", "41.7.0", "42.7.0", "61.7.0", "62.7.0")):
-        signs = {code: 1 if code[-5] == "1" else -1 for code in whole}
+    for whole in (("1.7.0", "2.7.0"), (SIGNED,), ("21.7.0", "22.7.0", "41.7.0", "42.7.0", "61.7.0", "62.7.0")):
+        signs = {code: 1 if code == SIGNED or code[-5] == "1" else -1 for code in whole}
         there = [_in(TO_W, *said[code]) * sign for code, sign in signs.items() if code in said]
         if there:
             return float(sum(there))

@@ -58,7 +58,7 @@ async def simulate(house: House, where: str | None, ready: Callable[[Mapping[str
 KIND = Kind(
     name="push",
     title="Anything that can send JSON by HTTP",
-    needs="a token with the scope push: `daisee monitor token new --scope push`",
+    needs="a token with the scope push: `daisee monitor token new NAME --scope push`",
     settings=(),
     open=_open,
     roles=(Role.SUB_LOAD, *(role for role in Role if role is not Role.SUB_LOAD)),

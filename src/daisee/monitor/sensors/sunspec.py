@@ -4,18 +4,21 @@ Models 101 to 103 and 111 to 113 are inverters, 201 to 204 and 211 to 214 meters
 
 A device's registers begin with the letters SunS, then one model after the other, each with its number and length. A value of an
 integer model has a scale factor; each type has a value that means "not implemented". Source: the SunSpec Alliance's information
-models, as published in its repository of models, and its Information Model Specification 1.9.
+models, as published in its repository of models, and its Information Model Specification 1.9. SolarEdge's meters say power with
+the other sign, and their counters as the models have them (WillCodeForCats/solaredge-modbus-multi and sdeigm/uni-meter, issues).
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import struct
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pymodbus import ModbusException
@@ -23,7 +26,7 @@ from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from daisee.config import Setting, number, text, via, whole
+from daisee.config import Setting, number, one_of, text, via, whole
 from daisee.errors import SensorError
 from daisee.model.home import Role
 from daisee.model.readings import Reading
@@ -42,6 +45,11 @@ TIMEOUT_S = 5.0
 CHARGE_STATUS = 16
 """Where model 802 says what its battery does."""
 DISCHARGING, CHARGING = 3, 4
+COMMON, MAKER = 1, slice(2, 18)
+"""The model that names its maker, and where in it."""
+EXPORT_IS_POSITIVE = ("solaredge",)
+"""Makers whose meters say power that goes out with a plus."""
+AUTO, IMPORT, EXPORT = "auto", "import", "export"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,26 +142,38 @@ def value_of(registers: Sequence[int], point: Point) -> float | None:
     return raw * 10.0**scale
 
 
-def facts_of(model_id: int, registers: Sequence[int]) -> tuple[str, list[Fact]]:
-    """Answer what a model says."""
+def facts_of(model_id: int, registers: Sequence[int], *, export_is_positive: bool = False) -> tuple[str, list[Fact]]:
+    """Answer what a model says; where a meter's power has the other sign, that alone is turned, and no counter."""
     model = MODELS[model_id]
     seen = {point.word: (value_of(registers, point), point.unit) for point in model.points}
     power_w = seen.get("power", (None, ""))[0]
     if model_id == 802 and power_w is not None and registers[CHARGE_STATUS] in (DISCHARGING, CHARGING):
         # The model does not say which sign is which, and makers differ; the battery itself says what it does.
         seen["power"] = (math.copysign(power_w, registers[CHARGE_STATUS] - 3.5), "W")
+    elif power_w is not None and model.part == "meter" and export_is_positive:
+        seen["power"] = (-power_w, "W")
     return model.part, [(word, value, unit) for word, (value, unit) in seen.items()]
 
 
-async def find_models(read: Read) -> list[tuple[int, int, int]]:
-    """Walk a device's models; answer number, address and length of those that are known here. SensorError where it has none."""
-    for base in BASES:
-        marker = await read(base, 2)
-        if marker is not None and tuple(marker) == MARKER:
-            break
-    else:
-        raise SensorError("the device does not speak SunSpec; is it switched on in its menu, and the unit right?")
-    address, found = base + 2, []
+@dataclass(frozen=True, slots=True)
+class Map:
+    """What a device has."""
+
+    maker: str
+    """As its common model names it."""
+    models: Sequence[tuple[int, int, int]]
+    """Number, address and length of each model that is known here."""
+
+
+async def has_map(read: Read, base: int) -> bool:
+    """Tell whether a device's map begins at an address."""
+    marker = await read(base, 2)
+    return marker is not None and tuple(marker) == MARKER
+
+
+async def read_map(read: Read, base: int) -> Map:
+    """Walk a device's models. SensorError where none of them is known here."""
+    address, found, maker = base + 2, [], ""
     for _ in range(MOST_MODELS):
         head = await read(address, 2)
         if head is None or head[0] == END:
@@ -162,13 +182,19 @@ async def find_models(read: Read) -> list[tuple[int, int, int]]:
             raise SensorError(f"its model {head[0]} is {head[1]} registers long; that is no SunSpec")
         if head[0] in MODELS:
             found.append((head[0], address, head[1] + 2))
+        elif head[0] == COMMON and not maker:
+            # The first one is the device's own: a meter behind an inverter may have one of another maker.
+            common = await read(address, MAKER.stop) if head[1] + 2 >= MAKER.stop else None
+            maker = struct.pack(f">{MAKER.stop - MAKER.start}H", *common[MAKER]).decode("latin-1") if common else ""
         address += head[1] + 2
     if not found:
         raise SensorError("the device speaks SunSpec, and has no inverter, meter or storage that is known here")
-    return found
+    return Map(maker.strip("\0 "), found)
 
 
-async def _ask_all(read: Read, models: Sequence[tuple[int, int, int]], refuse: Refuse) -> list[tuple[str, list[Fact]]]:
+async def _ask_all(
+    read: Read, models: Sequence[tuple[int, int, int]], export_is_positive: bool, refuse: Refuse
+) -> list[tuple[str, list[Fact]]]:
     """Ask for all models; of several meters or inverters in one device, the second is the part `meter-2`, and so on."""
     parts, seen = [], Counter[int]()
     for model_id, address, length in models:
@@ -178,7 +204,7 @@ async def _ask_all(read: Read, models: Sequence[tuple[int, int, int]], refuse: R
             refuse(f"its model {model_id} is not where it was")
             continue
         try:
-            part, facts = facts_of(model_id, registers)
+            part, facts = facts_of(model_id, registers, export_is_positive=export_is_positive)
         except ValueError as error:
             refuse(f"its model {model_id} says {error}")
             continue
@@ -189,33 +215,71 @@ async def _ask_all(read: Read, models: Sequence[tuple[int, int, int]], refuse: R
 class SunSpecSensor:
     """A device with SunSpec's models."""
 
-    def __init__(self, host: str, port: int, unit: int, poll_s: float, clock: Callable[[], float] = time.time) -> None:
-        """Name the device, and how often it is asked."""
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        unit: int,
+        poll_s: float,
+        base: int | None = None,
+        meter_power: str = AUTO,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Name the device, how often it is asked, where its map begins, and which way its meter's power has a plus."""
         self._host, self._port, self._unit = host, port, unit
         self._poll_s = poll_s
+        self._bases = BASES if base is None else (base,)
+        self._meter_power = meter_power
         self._clock = clock
+        # What it says of each try, in bytes, is said once and in words by us.
+        logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
 
     async def readings(self, refuse: Refuse) -> AsyncIterator[Reading]:
         """Ask the device, again and again."""
         loop = asyncio.get_running_loop()
-        client = AsyncModbusTcpClient(self._host, port=self._port, timeout=TIMEOUT_S, retries=1, reconnect_delay=0)
+        client, base = await self._found()
+        read = partial(self._registers, client)
         try:
-            if not await client.connect():
-                raise SensorError(
-                    f"no Modbus TCP at {self._host}:{self._port}; is the device on, and Modbus TCP switched on in it?"
-                )
-
-            async def read(address: int, count: int) -> list[int] | None:
-                return await self._registers(client, address, count)
-
-            models = await find_models(read)
+            found = await read_map(read, base)
+            by_maker = self._meter_power == AUTO and found.maker.lower().startswith(EXPORT_IS_POSITIVE)
+            is_turned = by_maker or self._meter_power == EXPORT
             while True:
                 began = loop.time()
-                for reading in readings_of(await _ask_all(read, models, refuse), self._clock(), refuse):
+                for reading in readings_of(await _ask_all(read, found.models, is_turned, refuse), self._clock(), refuse):
                     yield reading
                 await asyncio.sleep(max(0.0, self._poll_s - (loop.time() - began)))
         finally:
             client.close()
+
+    async def _found(self) -> tuple[AsyncModbusTcpClient, int]:
+        """Connect, and answer where the device's map begins. SensorError where there is none."""
+        silent: list[SensorError] = []
+        client: AsyncModbusTcpClient | None = None
+        for base in self._bases:
+            client = client or await self._connected()
+            try:
+                if await has_map(partial(self._registers, client), base):
+                    return client, base
+            except SensorError as error:
+                # Some devices are silent, or hang up, when asked for an address that they have not.
+                silent.append(error)
+                client.close()
+                client = None
+            except BaseException:
+                client.close()
+                raise
+        if client is not None:
+            client.close()
+        if len(silent) == len(self._bases):
+            raise silent[0]
+        raise SensorError("the device does not speak SunSpec; is it switched on in its menu, and the unit right?")
+
+    async def _connected(self) -> AsyncModbusTcpClient:
+        client = AsyncModbusTcpClient(self._host, port=self._port, timeout=TIMEOUT_S, retries=1, reconnect_delay=0)
+        if not await client.connect():
+            client.close()
+            raise SensorError(f"no Modbus TCP at {self._host}:{self._port}; is the device on, and Modbus TCP switched on in it?")
+        return client
 
     async def _registers(self, client: AsyncModbusTcpClient, address: int, count: int) -> list[int] | None:
         """Answer registers, asked for in pieces that fit; None where the device has none there."""
@@ -302,8 +366,17 @@ KIND = Kind(
         Setting("port", "", "Its port for Modbus.", whole(1, 65_535), 502),
         Setting("unit", "", "Its number on the bus, where there are several.", whole(0, 255), 1),
         Setting("poll_s", "s", "How often it is asked.", via(float, number("0.5", "3600")), 5),
+        Setting("base", "", "Where its registers begin; else 40000, 50000 and 0 are tried.", whole(0, 65_535), None),
+        Setting(
+            "meter_power",
+            "",
+            "Which way its meter's power has a plus: import, as the standard has it, export, or auto, by its maker.",
+            one_of(AUTO, IMPORT, EXPORT),
+            AUTO,
+        ),
     ),
     open=SunSpecSensor,
+    every_s=lambda settings: settings["poll_s"] + (len(BASES) * 2 * TIMEOUT_S if settings["base"] is None else 0),
     roles=(Role.PRODUCTION, Role.GRID, Role.BATTERY, Role.LOAD, Role.SUB_LOAD),
     simulate=simulate,
     example='kind = "sunspec"\nhost = "192.168.1.50"\n'
