@@ -10,10 +10,12 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,11 @@ from click.testing import CliRunner
 from tests.monitor import mosquitto
 
 from daisee.cli import daisee
+from daisee.cli.monitor.simulate import _toml
 from daisee.model.home import Role
 from daisee.model.readings import Reading
 from daisee.monitor.collector import Collector
+from daisee.monitor.sensors.p1 import P1Sensor
 from daisee.monitor.sqlstore import SqlStore
 from daisee.monitor.store import Meter
 
@@ -151,6 +155,65 @@ def test_read_shows_what_a_sensor_says(tmp_path: Path) -> None:
 
 def run(*arguments: object) -> Any:
     return CliRunner().invoke(daisee, ["monitor", *map(str, arguments)])
+
+
+@contextmanager
+def shelly(status: Mapping[str, Any]) -> Iterator[str]:
+    """Be a later Shelly on loopback."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            said = json.dumps({"mac": "AABBCC", "gen": 2} if self.path == "/shelly" else status).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_check_says_of_each_sensor_what_it_has_whatever_becomes_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def odd(*_: object) -> None:
+        raise TypeError("int() argument must be a string")
+
+    monkeypatch.setattr(P1Sensor, "readings", odd)
+    config = tmp_path / "daisee.toml"
+    meters = {"em1:1": {"act_power": 5.0}, "em1:0": {"act_power": 7.0}, "em1:2": {"act_power": 9.0}}
+    half = {"em:0": {"total_act_power": "much", "a_voltage": 230.0}}
+    with shelly(meters) as address, shelly(half) as other:
+        config.write_text(
+            "[monitor]\n"
+            f'[monitor.sensors.one]\nkind = "shelly"\naddress = "{address}"\n'
+            f'[monitor.sensors.two]\nkind = "shelly"\naddress = "{address}"\nparts = {{"em1:1" = "grid", "em1:2" = "load"}}\n'
+            f'[monitor.sensors.less]\nkind = "shelly"\naddress = "{address}"\nmost_w = 6\n'
+            f'[monitor.sensors.none]\nkind = "shelly"\naddress = "{address}"\nparts = {{"em:0" = "grid"}}\n'
+            f'[monitor.sensors.half]\nkind = "shelly"\naddress = "{other}"\npoll_s = 60\n'
+            '[monitor.sensors.odd]\nkind = "p1"\naddress = "127.0.0.1:1"\n'
+        )
+        done = run("check", "--config", config, "--seconds", 2, "--json")
+        says = {one["name"]: (one["ok"], one["says"]) for one in json.loads(done.stdout)}
+    left = "left alone: give each meter that counts its role with `parts`"
+    assert says["one"] == (True, f"em1:0 7.0 W; it has em1:1, em1:2 too, {left}; em1:0 is meant by its role")
+    assert says["two"] == (True, f"em1:1 5.0 W; em1:2 9.0 W; it has em1:0 too, {left}")
+    assert says["less"][1].startswith("nothing heard in 2 s; refused 1: 7 W, where most_w of its section is 6")
+    assert says["half"] == (True, "em:0 230.0 V; left out 1: a power of 'much'")
+    assert says["none"] == (False, f"none of its meters is meant: it has em1:1, em1:0, em1:2 too, {left}")
+    assert says["odd"][0] is False
+    assert "what was not foreseen: TypeError" in says["odd"][1]
+    assert "what was not foreseen: TypeError" in str(run("read", "odd", "--config", config).exception)
+
+
+def test_what_is_simulated_is_written_as_toml_whatever_its_name(tmp_path: Path) -> None:
+    for value in ('a"b', "a\\b", "a\tb", "é😀"):
+        assert tomllib.loads(f"store = {_toml(value)}") == {"store": value}
 
 
 def test_names_that_are_none_are_said_with_those_there_are(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import socket
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -75,12 +76,13 @@ def test_a_device_is_known_by_what_it_announces(announced: Announced, kind: str,
     assert section_of(found.toml)["role"] == role
 
 
-def section_of(toml: str) -> dict[str, str]:
+def section_of(toml: str) -> dict[str, Any]:
     """Answer the only sensor of these lines, which its kind takes as they are."""
     (sensor,) = tomllib.loads(toml)["monitor"]["sensors"].values()
     kind = KINDS[sensor["kind"]]
-    read_section("daisee.toml", "sensor", {key: sensor[key] for key in sensor if key not in ("kind", "role")}, kind.settings)
-    assert sensor["role"] in tuple(kind.roles)
+    own = {key: sensor[key] for key in sensor if key not in ("kind", "role", "parts")}
+    read_section("daisee.toml", "sensor", own, kind.settings)
+    assert {sensor["role"]} if "role" in sensor else set(sensor["parts"].values()) <= set(kind.roles)
     assert isinstance(sensor, dict)
     return sensor
 
@@ -91,7 +93,29 @@ def section_of(toml: str) -> dict[str, str]:
 def test_a_shelly_that_is_an_energy_meter_is_likely_the_grids(model: str) -> None:
     found = found_of(Announced(HTTP, model, ["192.168.1.20"], 80, {}))
     assert found is not None
-    assert (section_of(found.toml)["role"] == "grid") == bool(re.search("em", model))
+    section = section_of(found.toml)
+    assert ("grid" in section.get("parts", {}).values() or section.get("role") == "grid") == bool(re.search("em", model))
+
+
+@pytest.mark.parametrize(
+    ("name", "app", "parts"),
+    [
+        ("shellyem-1", None, {"emeter0": "grid", "emeter1": "production"}),
+        ("shellyem3-1", None, None),
+        ("shellyproem50-1", "ProEM", {"em1:0": "grid", "em1:1": "production"}),
+        ("shellyemg3-1", "EMG3", {"em1:0": "grid", "em1:1": "production"}),
+        ("shellypro3em-1", "Pro3EM", None),
+        ("shelly2pmg3-1", "S2PMG3", {"switch:0": "sub-load", "switch:1": "sub-load"}),
+        ("shellypro4pm-1", "Pro4PM", {f"switch:{number}": "sub-load" for number in range(4)}),
+        ("shellyplus1pm-1", "Plus1PM", None),
+        ("shellyswitch25-1", None, {"relay0": "sub-load", "relay1": "sub-load"}),
+    ],
+)
+def test_a_shelly_with_several_meters_is_written_with_its_parts(name: str, app: str | None, parts: dict[str, str] | None) -> None:
+    found = found_of(Announced(SHELLY if app else HTTP, name, ["192.168.1.20"], 80, {"app": app} if app else {}))
+    assert found is not None
+    assert section_of(found.toml).get("parts") == parts
+    assert ("monophase" in found.toml) == (app == "Pro3EM")
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from zeroconf import BadTypeInNameException, InterfaceChoice, ServiceStateChange
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 from daisee.errors import SensorError
+from daisee.monitor.sensors.facts import WITHOUT_POWER
 
 SHELLY, HTTP, HOMEWIZARD, HOMEWIZARD_2, MQTT = (
     f"_{name}._tcp.local." for name in ("shelly", "http", "hwenergy", "homewizard", "mqtt")
@@ -28,11 +29,20 @@ SHELLY, HTTP, HOMEWIZARD, HOMEWIZARD_2, MQTT = (
 SERVICES = (SHELLY, HOMEWIZARD, HOMEWIZARD_2, HTTP, MQTT)
 """What is looked for. Where a device announces itself twice, the first one counts."""
 RESOLVE_S = 3.0
+CHANNELS: Sequence[tuple[re.Pattern[str], Mapping[str, str]]] = (
+    (re.compile(r"shellyem"), {"emeter0": "grid", "emeter1": "production"}),
+    (re.compile(r"(shelly)?(pro)?em(50)?(g\d)?"), {"em1:0": "grid", "em1:1": "production"}),
+    (re.compile(r"shellyswitch25"), {f"relay{number}": "sub-load" for number in range(2)}),
+    (re.compile(r".*2pm(g\d)?"), {f"switch:{number}": "sub-load" for number in range(2)}),
+    (re.compile(r".*(4pm|powerstrip.*)"), {f"switch:{number}": "sub-load" for number in range(4)}),
+)
+"""Models of Shelly that have several meters, which parts those are, and what they may be for."""
+PHASES_NOTE = (
+    'In its monophase profile it has three meters: parts = {"em1:0" = ..., "em1:1" = ..., "em1:2" = ...} in place of role.'
+)
 MOST_FOUND = 200
 LONGEST = 60
 HTTP_PORT = 80
-WITHOUT_POWER = ("HWE-WTR", "HWE-DSP")
-"""HomeWizard's water meter and display."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +81,7 @@ def found_of(announced: Announced) -> Found | None:
     told = _told(announced)
     if host is None or told is None:
         return None
-    kind, role, says, notes = told
+    kind, meant, says, notes = told
     name = _shown(announced.name)
     if kind == "mqtt":
         address = f"{host}:{announced.port}"
@@ -80,33 +90,44 @@ def found_of(announced: Announced) -> Found | None:
         address = host if announced.port == HTTP_PORT or announced.service == HOMEWIZARD_2 else f"{host}:{announced.port}"
         lines = [f"address = {_quoted(address)}"]
     section = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:LONGEST] or kind
-    head = [f"[monitor.sensors.{section}]", *(f"# {note}" for note in notes), f'kind = "{kind}"', f'role = "{role}"']
+    head = [f"[monitor.sensors.{section}]", *(f"# {note}" for note in notes), f'kind = "{kind}"', meant]
     return Found(kind, address, name, says, "\n".join([*head, *lines]) + "\n")
 
 
 def _told(announced: Announced) -> tuple[str, str, str, list[str]] | None:
-    """Answer kind, likely role, what it says of itself, and notes for who pastes its lines."""
+    """Answer kind, the line of its likely role or roles, what it says of itself, and notes for who pastes its lines."""
     said = {key.lower(): _shown(value or "") for key, value in announced.said.items()}
     name = announced.name.lower()
     if announced.service == SHELLY or (announced.service == HTTP and name.startswith("shelly")):
         model = said.get("app") or _shown(name).partition("-")[0]
         says = f"Shelly {model}, generation {said.get('gen') or '1'}" + (f", version {said['ver']}" if said.get("ver") else "")
-        return "shelly", "grid" if re.search(r"em(mini)?(g\d)?\d*$", model.lower()) else "sub-load", says, []
+        return "shelly", _of_model(model.lower()), says, [PHASES_NOTE] if re.match(r"(shelly)?(pro)?3em", model.lower()) else []
     if announced.service == HTTP and (said.get("devicetype") == "tasmota" or name.startswith("tasmota")):
-        return "tasmota", "sub-load", "Tasmota", []
+        return "tasmota", _role("sub-load"), "Tasmota", []
     if announced.service in (HOMEWIZARD, HOMEWIZARD_2):
         return _homewizard(said, speaks_1=announced.service == HOMEWIZARD)
     if announced.service == MQTT:
         note = "Which of its devices? daisee reads one a section: its preset, and its name at the broker."
-        return "mqtt", "sub-load", "an MQTT broker; meters may publish there", [note]
+        return "mqtt", _role("sub-load"), "an MQTT broker; meters may publish there", [note]
     return None
+
+
+def _of_model(model: str) -> str:
+    for pattern, parts in CHANNELS:
+        if pattern.fullmatch(model):
+            return "parts = {" + ", ".join(f'"{part}" = "{role}"' for part, role in parts.items()) + "}"
+    return _role("grid" if re.search(r"em(mini)?(g\d)?\d*$", model) else "sub-load")
+
+
+def _role(role: str) -> str:
+    return f'role = "{role}"'
 
 
 def _homewizard(said: Mapping[str, str], *, speaks_1: bool) -> tuple[str, str, str, list[str]] | None:
     product = said.get("product_type") or [*said.get("id", "").split("/"), ""][1] or "HomeWizard"
     if product.upper() in WITHOUT_POWER:
         return None
-    role = {"HWE-P1": "grid", "HWE-SKT": "sub-load", "HWE-BAT": "battery"}.get(product.upper(), "production")
+    role = _role({"HWE-P1": "grid", "HWE-SKT": "sub-load", "HWE-BAT": "battery"}.get(product.upper(), "production"))
     says = f"HomeWizard {said.get('product_name') or product} ({product})"
     if not speaks_1:
         note = "It announces version 2 of its API alone; daisee speaks version 1."

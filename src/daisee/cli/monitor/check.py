@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Awaitable
 from contextlib import aclosing
@@ -18,9 +19,17 @@ from daisee.cli.saying import json_option, say_table
 from daisee.errors import DaiseeError, SensorError
 from daisee.model.readings import Reading
 from daisee.monitor.announce import Announcer
-from daisee.monitor.listening import turned
+from daisee.monitor.listening import Parts, possible, turned, unforeseen
 from daisee.monitor.running import open_store
 from daisee.monitor.settings import MonitorSettings, SensorPlan, read_settings
+
+log = logging.getLogger(__name__)
+
+SECONDS = 20.0
+MOST_SECONDS = 330.0
+"""A plug with Tasmota speaks each five minutes, as it comes."""
+MORE_S = 1.0
+"""For what a device has beside what was waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +44,13 @@ class Finding:
 
 @click.command("check")
 @config_option
-@click.option("--seconds", type=click.FloatRange(1, 600), default=20, show_default=True, help="How long a sensor may take.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1, 7_200),
+    help="How long a sensor may take. Without it: 20, and up to 330 for one that speaks seldom.",
+)
 @json_option
-def check_command(config: Path, seconds: float, as_json: bool) -> int:
+def check_command(config: Path, seconds: float | None, as_json: bool) -> int:
     """Try every sensor, the store, and the MQTT broker, and say what is wrong. Exit code 1 where something is.
 
     It may run beside `daisee monitor run`, but for sensors on a serial line, which only one program can hear.
@@ -50,8 +63,10 @@ def check_command(config: Path, seconds: float, as_json: bool) -> int:
     return 0 if all(one.ok for one in found) else 1
 
 
-async def _all(settings: MonitorSettings, seconds: float) -> list[Finding]:
-    found: list[Awaitable[Finding]] = [_sensor(plan, seconds) for plan in settings.sensors]
+async def _all(settings: MonitorSettings, seconds: float | None) -> list[Finding]:
+    found: list[Awaitable[Finding]] = [
+        _sensor(plan, seconds or min(MOST_SECONDS, max(SECONDS, 1.1 * plan.every_s))) for plan in settings.sensors
+    ]
     if settings.mqtt is not None:
         found.append(_broker(settings))
     return [_store(settings), *await asyncio.gather(*found)]
@@ -87,25 +102,65 @@ async def _sensor(plan: SensorPlan, seconds: float) -> Finding:
     """Listen until each of its meters has spoken, or the time is up."""
     if not plan.kind.listens:
         return Finding(plan.name, plan.kind.name, ok=True, says="tells us by itself, by POST /api/readings")
-    heard: dict[str, Reading] = {}
-    refused: list[str] = []
+    listening = _Listening(plan)
     wrong = None
     try:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds), aclosing(cast(Any, plan.open().readings(refused.append))) as readings:
-                async for reading in readings:
-                    heard.setdefault(reading.part, turned(reading, plan))
-                    if len(heard) >= len(plan.roles):
-                        break
+            async with asyncio.timeout(seconds) as limit:
+                await listening.listen(limit)
     except DaiseeError as error:
         wrong = str(error)
-    missing = [part for part in plan.roles if part and part not in heard]
-    if wrong is None and not heard:
-        wrong = f"nothing heard in {seconds:.0f} s" + (f"; refused {len(refused)}: {refused[0]}" if refused else "")
-    elif wrong is None and missing:
-        wrong = f"its {', '.join(missing)} said nothing; leave what it has not out of `parts` (it has {', '.join(heard)})"
-    says = "; ".join(filter(None, (described(part, reading) for part, reading in heard.items())))
-    return Finding(plan.name, plan.kind.name, ok=wrong is None, says=wrong or says)
+    except Exception as error:
+        # One that is odd in a new way leaves the others their turn.
+        log.debug("%s", plan.name, exc_info=True)
+        wrong = unforeseen(error)
+    wrong = wrong or listening.wrong(seconds)
+    return Finding(plan.name, plan.kind.name, ok=wrong is None, says=wrong or listening.says)
+
+
+class _Listening:
+    """What is heard of a sensor, until each of its meters has spoken."""
+
+    def __init__(self, plan: SensorPlan) -> None:
+        self.plan = plan
+        self.heard: dict[str, Reading] = {}
+        """By the part that the configuration names."""
+        self.refused: list[str] = []
+        self.parts = Parts(plan.roles, plan.silent_after_s)
+
+    async def listen(self, limit: asyncio.Timeout) -> None:
+        loop = asyncio.get_running_loop()
+        async with aclosing(cast(Any, self.plan.open().readings(self.refused.append))) as readings:
+            async for reading in readings:
+                part = self.parts.used(reading.part, time.time())
+                if part is None or part in self.heard:
+                    continue
+                seen = possible(turned(reading, self.plan), self.plan.most_w_of(part), self.refused.append)
+                if seen is not None:
+                    self.heard[part] = seen
+                if len(self.heard) >= len(self.plan.roles):
+                    limit.reschedule(min(limit.when() or float("inf"), loop.time() + MORE_S))
+
+    def wrong(self, seconds: float) -> str | None:
+        """Say what is wrong; None where nothing is."""
+        refused = f"; refused {len(self.refused)}: {self.refused[0]}" if self.refused else ""
+        missing = [part for part in self.plan.roles if part not in self.heard]
+        if self.heard and missing:
+            has = ", ".join([*self.heard, *self.parts.others])
+            return f"its {', '.join(missing)} said nothing; leave what it has not out of `parts` (it has {has})"
+        if self.heard:
+            return None
+        if self.parts.others and not self.refused:
+            return f"none of its meters is meant: {self.parts.told}"
+        seldom = f"; it may speak each {self.plan.every_s:.0f} s only: wait longer, with --seconds"
+        return f"nothing heard in {seconds:.0f} s{refused}{seldom if self.plan.every_s > seconds else ''}"
+
+    @property
+    def says(self) -> str:
+        """Say what was heard."""
+        told = [described(reading.part, reading) for reading in self.heard.values()]
+        left_out = f"left out {len(self.refused)}: {self.refused[0]}" if self.refused else ""
+        return "; ".join(filter(None, [*told, left_out, self.parts.told]))
 
 
 def described(part: str, reading: Reading) -> str:

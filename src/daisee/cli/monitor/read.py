@@ -15,8 +15,8 @@ import click
 from daisee.cli.monitor.check import described
 from daisee.cli.monitor.home import config_option, sensor_of
 from daisee.cli.saying import json_option
-from daisee.errors import UsageError
-from daisee.monitor.listening import turned
+from daisee.errors import DaiseeError, SensorError, UsageError
+from daisee.monitor.listening import possible, turned, unforeseen
 from daisee.monitor.settings import SensorPlan, read_settings
 
 
@@ -33,14 +33,23 @@ def read_command(sensor: str, config: Path, count: int | None, as_json: bool) ->
     plan = sensor_of(read_settings(config), sensor)
     if not plan.kind.listens:
         raise UsageError(f"{sensor} is not listened to: it tells us by itself; run `daisee monitor run`")
-    asyncio.run(_read(plan, count, as_json))
+    try:
+        asyncio.run(_read(plan, count, as_json))
+    except (DaiseeError, OSError, click.ClickException):
+        raise
+    except Exception as error:
+        raise SensorError(f"{sensor}: {unforeseen(error)}") from error
 
 
 async def _read(plan: SensorPlan, count: int | None, as_json: bool) -> None:
     left = count
     async with aclosing(cast(Any, plan.open().readings(_refused))) as readings:
         async for reading in readings:
-            seen = turned(reading, plan)
+            # One role is of whichever part is meant: all of them are shown.
+            most_w = plan.most_w_of(reading.part if reading.part in plan.roles else next(iter(plan.roles)))
+            seen = possible(turned(reading, plan), most_w, _refused)
+            if seen is None:
+                continue
             if as_json:
                 click.echo(json.dumps(asdict(seen)))
             else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -121,4 +122,5 @@ def _toml(value: Any) -> str:
         return "{" + ", ".join(f"{key} = {_toml(each)}" for key, each in value.items()) + "}"
     if isinstance(value, bytes):
         return f'"{value.hex()}"'
-    return f'"{value}"' if isinstance(value, str | Path) else str(value)
+    # What JSON escapes, TOML does; but it writes what is beyond the BMP as it is.
+    return json.dumps(str(value), ensure_ascii=False) if isinstance(value, str | Path) else str(value)
