@@ -271,10 +271,9 @@ def test_a_citizenwatts_measures_are_read_however_they_were_saved(tmp_path: Path
         path.write_text(f"-- MySQL dump 10.13\nINSERT INTO `types` VALUES (1,'W');\nINSERT INTO `measures` VALUES {rows};\n")
     elif "insert" in how:
         into = "INSERT INTO public.measures" + (f" ({', '.join(columns)})" if how == "column inserts" else "") + " VALUES"
-        rows = [f"({', '.join(map(str, row))})" for row in MEASURES]
-        inserted = (
-            f"{into}\n\t" + ",\n\t".join(rows) + ";" if how == "rows per insert" else "\n".join(f"{into} {row};" for row in rows)
-        )
+        tuples = [f"({', '.join(map(str, row))})" for row in MEASURES]
+        one, each = f"{into}\n\t" + ",\n\t".join(tuples) + ";", "\n".join(f"{into} {row};" for row in tuples)
+        inserted = one if how == "rows per insert" else each
         path.write_text(
             "--\n-- PostgreSQL database dump\n--\n\nINSERT INTO public.types VALUES\n\t(1, 'W'),\n\t(2, 'V');\n\n"
             f"{inserted}\n\nINSERT INTO public.users VALUES\n\t(1, 2, 3, 4, 5);\n"

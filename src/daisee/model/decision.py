@@ -83,7 +83,7 @@ class Situation:
     own_offer: Offer | None = None
     balance: Coins = Coins(0)
     offers: tuple[Offer, ...] = ()
-    """The neighbours' offers, dearest last is not assumed."""
+    """The neighbours' offers, in any order."""
     credit_j: Mapping[Address, int] = field(default_factory=dict)
     """Bought and not yet used, per neighbour; what is measured and not yet reported is taken off, so it may be below zero."""
     in_flight: frozenset[type[Action]] = frozenset()

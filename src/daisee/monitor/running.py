@@ -63,6 +63,8 @@ class Monitor:
     ) -> None:
         """Go on where the store ends; nothing is listened to yet. Many homes may have their `books` in common."""
         self.settings = settings
+        self.over = asyncio.Event()
+        """Set when it ends: whoever is told what happens is told no more."""
         self.store = store
         self._clock = clock
         # Prices by the hour are no prices of day and night: what they are now is not asked for.
@@ -145,13 +147,15 @@ async def live(
     books: Books, monitors: Iterable[Monitor], told_to_stop: asyncio.Event, app: Any, listening: socket.socket
 ) -> None:
     """Measure homes, whose books these are, until told to stop; then all that was measured is written down."""
-    server = HttpServer(app)
+    server, monitors = HttpServer(app), list(monitors)
     with books:
         tasks = [asyncio.create_task(_for_ever(work)) for monitor in monitors for work in monitor.works()]
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             await told_to_stop.wait()
         finally:
+            for monitor in monitors:
+                monitor.over.set()
             server.should_exit = True
             for task in tasks:
                 task.cancel()

@@ -99,7 +99,7 @@ CORRECTIONS = Table(
     Column("reason", String, nullable=False),
     Column("corrected_at_s", Float, nullable=False),
 )
-"""Who amended what, and why: what was there before is never lost."""
+"""What was amended, and why: what was there before is never lost."""
 TOKENS = Table(
     "tokens",
     METADATA,

@@ -6,16 +6,20 @@ import asyncio
 import json
 import re
 import sqlite3
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 from tests.monitor.api.conftest import DAY_S, HOME, T0, Asked, monitor_of
 
 from daisee.errors import StoreError
 from daisee.model.readings import Reading
+from daisee.monitor.api.gate import Gate
 from daisee.monitor.api.home import Facts, _stream
 from daisee.monitor.store import total
 from daisee.monitor.tokens import Tokens
@@ -174,6 +178,8 @@ def test_what_cannot_be_is_refused_by_its_place_and_the_rest_is_taken(asked: Ask
     assert (told["taken"], told["known"], [each["index"] for each in told["refused"]]) == (2, 0, [1, 2, 3, 4, 5])
     assert "names no zone" in told["refused"][0]["why"]
     assert "future" in told["refused"][1]["why"]
+    before = asked.pushes({"meter": "roof", "readings": [{"at": -5, "power_w": 1}]}).json()["refused"]
+    assert "older than" in before[0]["why"]
 
 
 @pytest.mark.parametrize(
@@ -184,6 +190,10 @@ def test_what_cannot_be_is_refused_by_its_place_and_the_rest_is_taken(asked: Ask
         ({"meter": "roof", "readings": [{"at": T0, "power": 1}]}, 422),
         ({"meter": "roof", "readings": [{"at": T0, "power_w": "nan"}]}, 422),
         ({"meter": "roof", "readings": [{"at": T0, "forward_wh": -1}]}, 422),
+        ({"meter": "roof", "readings": [{"at": T0, "power_w": True}]}, 422),
+        ({"meter": "roof", "readings": [{"at": True, "power_w": 1}]}, 422),
+        ({"meter": "roof", "readings": [{"at": T0, "forward_wh": 5, "forward_j": 90_000}]}, 422),
+        ({"meter": "roof", "readings": [{"at": T0, "forward_wh": 5, "forward_j": 18_100}]}, 200),
         ([], 422),
     ],
 )
@@ -227,7 +237,7 @@ def test_many_may_push_and_ask_at_once(asked: Asked) -> None:
 
 def test_the_live_stream_tells_the_home_at_once_and_when_it_changes(day: Asked) -> None:
     async def story() -> list[dict[str, Any]]:
-        stream = _stream(Facts(day.monitor))
+        stream = _stream(Facts(day.monitor), lambda: True)
         first = await anext(stream)
         day.monitor.collector.take("meter", [Reading(at_s=T0 + DAY_S + 10, power_w=250.0)])
         second = await anext(stream)
@@ -236,6 +246,25 @@ def test_the_live_stream_tells_the_home_at_once_and_when_it_changes(day: Asked) 
 
     first, second = asyncio.run(story())
     assert (first["grid_w"], second["grid_w"]) == (1_000, 250)
+
+
+def test_a_live_stream_ends_with_its_token_and_with_the_monitor(day: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("daisee.monitor.api.home.CHECK_S", -1.0)
+    gate, headers = Gate(day.monitor), [(b"authorization", f"Bearer {day.read}".encode())]
+    request = Request({"type": "http", "headers": headers})
+
+    async def told(end: Callable[[], None]) -> int:
+        stream = _stream(Facts(day.monitor), partial(gate.still_reads, request))
+        assert "event: home" in await anext(stream)
+        end()
+        return len([each async for each in stream])
+
+    async def story() -> None:
+        assert await asyncio.wait_for(told(lambda: Tokens(day.monitor.store).revoke("reads")), 5) == 0
+        monkeypatch.setattr(gate, "still_reads", lambda _request: True)
+        assert await asyncio.wait_for(told(day.monitor.over.set), 0.9) == 0
+
+    asyncio.run(story())
 
 
 def test_prometheus_can_read_it(day: Asked) -> None:

@@ -38,7 +38,7 @@ def create_monitor_app(monitor: Monitor) -> FastAPI:
     gate = Gate(monitor)
     reads, pushes = Depends(gate.reads), Depends(gate.pushes)
     app.include_router(push_routes(monitor), dependencies=[pushes])
-    app.include_router(home_routes(monitor), dependencies=[reads])
+    app.include_router(home_routes(monitor, gate), dependencies=[reads])
     app.include_router(metrics_routes(monitor), dependencies=[reads])
     app.include_router(old_routes(monitor, gate))
 

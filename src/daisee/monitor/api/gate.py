@@ -11,6 +11,7 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from daisee.errors import StoreError
 from daisee.monitor.running import Monitor
 from daisee.monitor.tokens import Tokens
 
@@ -35,6 +36,16 @@ class Gate:
     def pushes(self, request: Request) -> None:
         """Let in who may push."""
         self._check(request, "push")
+
+    def still_reads(self, request: Request) -> bool:
+        """Tell whether who was let in may go on reading; yes, while the store does not answer."""
+        try:
+            self.reads(request)
+        except HTTPException:
+            return False
+        except StoreError:
+            return True
+        return True
 
     def may_read(self, token: str) -> bool:
         """Tell whether a token lets read."""

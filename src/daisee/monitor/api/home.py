@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import date
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request
@@ -18,6 +20,7 @@ from daisee.config import near
 from daisee.model.calendar import Period, date_of, first_day, label, midnight_s, next_first_day
 from daisee.model.readings import SLOT_S, Reading
 from daisee.monitor.api.asking import Moment, span, tagged
+from daisee.monitor.api.gate import Gate
 from daisee.monitor.running import Monitor
 from daisee.monitor.store import Meter
 
@@ -28,6 +31,8 @@ MOST_PERIODS = 4_000
 DAY_S = 86_400
 LIVE_S = 1.0
 HEARTBEAT_S = 15.0
+CHECK_S = 15.0
+"""How often an open stream's token is looked at again: it may have been revoked."""
 
 
 class MeterNow(BaseModel):
@@ -193,17 +198,17 @@ class Facts:
         ]
 
 
-def home_routes(monitor: Monitor) -> APIRouter:
+def home_routes(monitor: Monitor, gate: Gate) -> APIRouter:
     """Answer the routes under /api/v1 that read."""
     router = APIRouter(prefix="/api/v1", tags=["home"])
     facts = Facts(monitor)
-    _now_routes(router, facts)
+    _now_routes(router, facts, gate)
     _past_routes(router, facts)
     _energy_routes(router, facts)
     return router
 
 
-def _now_routes(router: APIRouter, facts: Facts) -> None:
+def _now_routes(router: APIRouter, facts: Facts, gate: Gate) -> None:
     @router.get("/home", summary="The home at this moment", response_model=HomeNow)
     def home(request: Request) -> Response:
         return tagged(request, facts.now())
@@ -213,8 +218,9 @@ def _now_routes(router: APIRouter, facts: Facts) -> None:
         return tagged(request, facts.now()["meters"])
 
     @router.get("/live", summary="The home, whenever it changes, as server-sent events", response_class=StreamingResponse)
-    async def live() -> StreamingResponse:
-        return StreamingResponse(_stream(facts), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+    async def live(request: Request) -> StreamingResponse:
+        stream = _stream(facts, partial(gate.still_reads, request))
+        return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
 
 def _past_routes(router: APIRouter, facts: Facts) -> None:
@@ -301,10 +307,17 @@ def _day(written: str | None, monitor: Monitor) -> str | None:
         return written
 
 
-async def _stream(facts: Facts) -> AsyncIterator[str]:
-    """Tell the home at once, and whenever it changes, at most once a second; a silent stream says now and then that it lives."""
-    last, told_at = None, 0.0
-    while True:
+async def _stream(facts: Facts, may_go_on: Callable[[], bool]) -> AsyncIterator[str]:
+    """Tell the home at once, and whenever it changes, at most once a second; a silent stream says now and then that it lives.
+
+    It ends with the monitor, and when its token is revoked.
+    """
+    last, told_at, checked_at = None, 0.0, time.monotonic()
+    while not facts.monitor.over.is_set():
+        if time.monotonic() - checked_at > CHECK_S:
+            checked_at = time.monotonic()
+            if not await asyncio.to_thread(may_go_on):
+                return
         now = await asyncio.to_thread(facts.now)
         if now != last:
             last, told_at = now, time.monotonic()
@@ -312,4 +325,5 @@ async def _stream(facts: Facts) -> AsyncIterator[str]:
         elif time.monotonic() - told_at > HEARTBEAT_S:
             told_at = time.monotonic()
             yield ": alive\n\n"
-        await asyncio.sleep(LIVE_S)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(facts.monitor.over.wait(), LIVE_S)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from starlette.concurrency import run_in_threadpool
 
 from daisee.config import near
@@ -19,6 +19,8 @@ from daisee.units import Joules
 
 MOST = 10_000
 MOST_WH = 2**53 / 3_600
+NO_ZONE_S = float("-inf")
+"""Where a time names no zone: nobody knows when it was."""
 
 
 class Pushed(BaseModel):
@@ -37,6 +39,20 @@ class Pushed(BaseModel):
     reverse_j: int | None = Field(None, ge=0, le=2**53)
     state_of_charge: float | None = Field(None, ge=0, le=1)
     voltage_v: float | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_booleans(cls, told: Any) -> Any:
+        if isinstance(told, dict) and any(isinstance(value, bool) for value in told.values()):
+            raise ValueError("true and false are no numbers")
+        return told
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Pushed:
+        for energy_wh, energy_j in ((self.forward_wh, self.forward_j), (self.reverse_wh, self.reverse_j)):
+            if energy_wh is not None and energy_j is not None and abs(energy_wh * 3_600 - energy_j) > 3_600:
+                raise ValueError("a counter in watt-hours and the same in joules say different things; send one of them")
+        return self
 
 
 class Push(BaseModel):
@@ -135,14 +151,14 @@ def _take(monitor: Monitor, sent: Push) -> Acknowledged:
 
 def _at_s(pushed: Pushed) -> float:
     if isinstance(pushed.at, datetime):
-        return pushed.at.timestamp() if pushed.at.tzinfo else -1.0
+        return pushed.at.timestamp() if pushed.at.tzinfo else NO_ZONE_S
     return pushed.at
 
 
 def _reading(pushed: Pushed) -> Reading | str:
     """Answer a reading, or what is odd about it."""
     at_s = _at_s(pushed)
-    if at_s < 0:
+    if at_s == NO_ZONE_S:
         return "its time names no zone; write it like 2026-10-05T12:00:00Z"
     if (
         pushed.power_w
