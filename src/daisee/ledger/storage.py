@@ -15,12 +15,14 @@ from eth_utils.crypto import keccak
 from trie.hexary import HexaryTrie
 
 from daisee.ledger.artifacts import load
-from daisee.ledger.derive import NOBODY, Derived, DerivedHome
+from daisee.ledger.derive import NOBODY, Derived, DerivedHome, DerivedOffer
+from daisee.ledger.exchange import ALL_SURPLUS
 from daisee.units import Address
 
 FROZEN = 1 << 255
 HAS_ORDER = 1 << 255
-LISTED = 1 << 200
+LISTED = 1 << 208
+NO_LIMIT = 2**72 - 1
 SHORT = 32
 """From so many bytes on, a text lies in slots of its own; a coin's name is then kept for its permits as well."""
 
@@ -125,14 +127,21 @@ def storage_of_exchange(books: Derived, unsaid: Unsaid) -> Storage:
     for (buyer, seller), pair in books.pairs.items():
         storage.put("_pairs", pair.drawn_j << 64 | pair.bought_j, _key(buyer), _key(seller))
     for seller, offer in books.offers.items():
-        word = LISTED | offer.until_s << 160 | offer.amount_j << 96 | offer.price_per_kwh
-        storage.put("_offers", word, _key(seller))
+        storage.put("_offers", _word_of_offer(offer, books.homes[seller].sold_j), _key(seller))
     for account, order in books.orders.items():
         storage.put("_orders", order.below_permille, _key(account), "belowPermille")
         storage.put("_orders", order.amount_j, _key(account), "amountJ")
         storage.put("_orders", order.max_price_per_kwh, _key(account), "maxPricePerKwh")
         storage.put("_orders", order.sellers, _key(account), "sellers")
     return storage
+
+
+def _word_of_offer(offer: DerivedOffer, sold_j: int) -> int:
+    """Pack an offer as contracts/libraries/Offer.sol does; its limit is what will have been sold when nothing is left of it."""
+    if not offer.price_per_kwh:
+        return LISTED
+    limit_j = NO_LIMIT if offer.amount_j == ALL_SURPLUS else sold_j + offer.amount_j
+    return LISTED | offer.until_s << 168 | limit_j << 96 | offer.price_per_kwh
 
 
 def storage_of_coin(books: Derived, unsaid: Unsaid) -> Storage:
