@@ -8,7 +8,7 @@ import pytest
 
 from daisee.agent.agent import Agent
 from daisee.errors import ChainError, RelayError
-from daisee.ledger.exchange import Interval
+from daisee.ledger.exchange import Interval, StandingOrder
 from daisee.ledger.home import HomeLedger
 from daisee.model.attribution import Kind
 from daisee.model.decision import Policy
@@ -129,6 +129,18 @@ def test_without_coins_the_home_goes_back_to_its_own_source_when_the_credit_ends
     assert house.relay.read_back() == OWN
     credit = house.world.exchange.credit(house.a.address, house.b.address)
     assert (credit.bought_j, credit.unpaid_j) == (POLICY.buy_j, 0)
+
+
+def test_the_charge_is_reported_to_who_has_left_an_order_and_then_it_is_followed(house: House) -> None:
+    house.meter.state_of_charge = 0.5  # the agent itself buys at 30 %
+    house.minutes(20)
+    assert house.agent._report(house.world.now_s).name == "report", "without an order it would cost gas for nothing"
+    order = StandingOrder(0.6, joules_from_kwh(1), PRICE, (house.b.address,))
+    house.world.do(house.a, house.world.exchange.place_order(order))
+    house.minutes(15)
+    assert house.world.exchange.credit(house.a.address, house.b.address).credit_j == joules_from_kwh(1)
+    unplug(house).down = True
+    assert house.agent._report(house.world.now_s).name == "report", "what is not known is not asked for twice"
 
 
 def test_a_recovered_battery_takes_the_home_back(house: House) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daisee.model.attribution import Kind
-from daisee.model.decision import Action, Buy, Offer, OfferEnergy, Policy, Report, Situation, Switch, decide
+from daisee.model.decision import OFFER_STEP_J, Action, Buy, Offer, OfferEnergy, Policy, Report, Situation, Switch, decide
 from daisee.model.source import GRID, OWN, Source, from_neighbour
 from daisee.units import Address, Coins, Joules, base_units, cost_of, joules_from_kwh
 
@@ -144,6 +144,26 @@ def test_a_seller_offers_what_is_above_its_reserve_and_renews_it_as_it_grows() -
     assert decide(shrunk, SELLER) == (OfferEnergy(base_units("0.18"), joules_from_kwh(1)),)
 
 
+def test_a_seller_that_keeps_nothing_offers_all_of_its_surplus_once() -> None:
+    policy = replace(SELLER, keep_j=Joules(0))
+    selling = situation(source=GRID, state_of_charge=None, surplus_j=KWH, offers=())
+    all_of_it = OfferEnergy(base_units("0.18"), None)
+    assert decide(replace(selling, surplus_j=Joules(OFFER_STEP_J - 1)), policy) == ()
+    assert decide(selling, policy) == (all_of_it,)
+    offered = Offer(C, base_units("0.18"), KWH, of_all=True)
+    for surplus_j in (Joules(0), KWH, joules_from_kwh(9)):
+        assert decide(replace(selling, own_offer=offered, surplus_j=surplus_j), policy) == ()
+    assert decide(replace(selling, own_offer=replace(offered, of_all=False)), policy) == (all_of_it,)
+    dearer = replace(offered, price_per_kwh=Coins(5), available_j=Joules(0))
+    assert decide(replace(selling, own_offer=dearer, surplus_j=Joules(0)), policy) == (all_of_it,), "before there is more to sell"
+
+
+def test_a_seller_that_begins_to_keep_something_back_offers_no_longer_all() -> None:
+    offered = Offer(C, base_units("0.18"), KWH, of_all=True)
+    selling = situation(source=GRID, state_of_charge=None, surplus_j=2 * KWH, offers=(), own_offer=offered)
+    assert decide(selling, SELLER) == (OfferEnergy(base_units("0.18"), KWH),)
+
+
 def test_a_relay_that_cannot_be_read_is_not_switched_and_nothing_is_bought_for_it() -> None:
     assert decide(situation(source=None, state_of_charge=0.1), ISLANDED) == ()
 
@@ -177,7 +197,7 @@ situations = st.builds(
     reported_until_s=st.integers(0, int(NOW)),
     reportable_until_s=st.integers(0, int(NOW)),
     surplus_j=st.integers(0, 50 * KWH),
-    own_offer=st.none() | st.builds(Offer, st.just(C), st.integers(1, 10**18), st.integers(0, 50 * KWH)),
+    own_offer=st.none() | st.builds(Offer, st.just(C), st.integers(1, 10**18), st.integers(0, 50 * KWH), st.booleans()),
     balance=st.integers(0, 10**20),
     offers=st.lists(st.builds(Offer, st.sampled_from([B, C]), st.integers(0, 10**18), energies.map(abs)), max_size=3).map(tuple),
     credit_j=st.dictionaries(st.sampled_from([B, C]), energies),
@@ -185,7 +205,10 @@ situations = st.builds(
 )
 
 
-@given(situations, st.sampled_from([ISLANDED, replace(ISLANDED, has_grid=True), GRID_TIED, SELLER]))
+policies = (ISLANDED, replace(ISLANDED, has_grid=True), GRID_TIED, SELLER, replace(SELLER, keep_j=Joules(0)))
+
+
+@given(situations, st.sampled_from(policies))
 def test_no_situation_makes_a_home_break_its_own_rules(given_: Situation, policy: Policy) -> None:
     actions = decide(given_, policy)
     assert len(set(kinds(actions))) == len(actions), "one action of a kind at most"
@@ -203,7 +226,7 @@ def test_no_situation_makes_a_home_break_its_own_rules(given_: Situation, policy
                 _check_switch(given_, policy, source)
             case OfferEnergy(price, amount_j):
                 assert price == policy.sells_at_per_kwh
-                assert amount_j == max(0, given_.surplus_j - policy.keep_j)
+                assert amount_j == (max(0, given_.surplus_j - policy.keep_j) if policy.keep_j else None)
             case Report(until_s):
                 assert until_s > given_.reported_until_s
 

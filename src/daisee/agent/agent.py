@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 
 from daisee.errors import ChainError, RelayError
-from daisee.ledger.exchange import HomeBooks, Interval, Market
+from daisee.ledger.exchange import ALL_SURPLUS, HomeBooks, Interval, Market
 from daisee.ledger.home import HomeLedger
 from daisee.ledger.sender import Sent
 from daisee.ledger.transactions import Call
@@ -134,7 +134,7 @@ class Agent:
         reported_until_s = home.until_s if home else 0
         reportable_until_s = self._reportable_until_s() if market else 0
         offers = {
-            seller: Offer(seller, offer.price_per_kwh, offer.available_j)
+            seller: Offer(seller, offer.price_per_kwh, offer.available_j, offer.amount_j == ALL_SURPLUS)
             for seller, offer in (market.offers.items() if market else ())
             if offer.price_per_kwh
         }
@@ -189,7 +189,7 @@ class Agent:
             case Report(until_s):
                 self._send(action, self._report(until_s))
             case OfferEnergy(price_per_kwh, amount_j):
-                self._send(action, self.ledger.exchange.offer(price_per_kwh, amount_j))
+                self._send(action, self.ledger.exchange.offer(price_per_kwh, ALL_SURPLUS if amount_j is None else amount_j))
             case Buy(seller, amount_j, max_price_per_kwh):
                 log.info("%s buys %.2f kWh of %s", self.home, kwh(amount_j), seller)
                 self._send(action, self.ledger.exchange.buy(seller, amount_j, max_price_per_kwh))
@@ -198,7 +198,15 @@ class Agent:
         from_s = self._market.home.until_s if self._market else 0
         whole = total(self.store.slots(from_s, until_s))
         interval = Interval(until_s, Joules(whole.produced_j), Joules(whole.own_j), whole.drawn_j)
-        return self.ledger.exchange.report(from_s, [interval])
+        return self.ledger.exchange.report(from_s, [interval], self._charge_for_order())
+
+    def _charge_for_order(self) -> float | None:
+        """Answer the state of charge where the home has left an order that goes by it; to report it costs gas."""
+        charge = self.collector.latest.state_of_charge if self.collector.latest else None
+        try:
+            return charge if charge is not None and self.ledger.has_order() else None
+        except ChainError:
+            return None  # The report will not get through either.
 
     def _send(self, action: Action, call: Call) -> None:
         try:

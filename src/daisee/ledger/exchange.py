@@ -257,15 +257,14 @@ class Exchange:
         With a state of charge, 0 to 1, the home's standing order is followed. UsageError where it is more than fits into a block.
         """
         charge = UNKNOWN_CHARGE if state_of_charge is None else round(state_of_charge * 1000)
-        draws = sum(len(each.drawn_j) for each in intervals)
+        drawn = sum(len(each.drawn_j) for each in intervals)
         sellers = {seller for each in intervals for seller in each.drawn_j}
         # Some 40 % more than it takes: the first draw of a seller writes a slot that was empty, the others find it warm.
-        gas = 120_000 + 10_000 * len(intervals) + 7_000 * draws + 50_000 * len(sellers)
+        gas = 120_000 + 10_000 * len(intervals) + 7_000 * drawn + 50_000 * len(sellers)
         gas += 0 if state_of_charge is None else 150_000 * MOST_ORDER_SELLERS
         if gas > MOST_GAS:
-            raise UsageError(
-                f"{len(intervals)} intervals with {draws} draws do not fit into a block; report them in parts, the oldest first"
-            )
+            much = f"{len(intervals)} intervals with {drawn} draws"
+            raise UsageError(f"{much} do not fit into a block; report them in parts, the oldest first")
         if len(intervals) != 1:
             return self._contract.call("reportMany", [since_s, [_interval(each) for each in intervals], charge], gas)
         (interval,) = map(_interval, intervals)

@@ -33,6 +33,10 @@ class HomeLedger:
         """Answer the home's own address."""
         return self.sender.address
 
+    def has_order(self) -> bool:
+        """Tell whether the home has left a standing order."""
+        return self.exchange.order_of(self.address) is not None
+
     def look(self) -> Market:
         """Answer the newest block's view. It is asked for once a block; ChainError where the node does not answer."""
         try:

@@ -15,7 +15,7 @@ from eth_utils.crypto import keccak
 from trie.hexary import HexaryTrie
 
 from daisee.ledger.artifacts import load
-from daisee.ledger.derive import NOBODY, Derived, DerivedHome, DerivedOffer
+from daisee.ledger.derive import NOBODY, Derived, DerivedHome, DerivedOffer, DerivedOrder
 from daisee.ledger.exchange import ALL_SURPLUS
 from daisee.units import Address
 
@@ -122,7 +122,7 @@ def storage_of_exchange(books: Derived, unsaid: Unsaid) -> Storage:
     storage.put("_members", list(books.homes))
     storage.put("_sellers", books.sellers)
     for account, home in books.homes.items():
-        storage.put("_books", _word_of(home, account in books.orders), _key(account))
+        storage.put("_books", _word_of(home, books.orders.get(account)), _key(account))
         storage.put("_openingJ", home.opening_j, _key(account))
     for (buyer, seller), pair in books.pairs.items():
         storage.put("_pairs", pair.drawn_j << 64 | pair.bought_j, _key(buyer), _key(seller))
@@ -176,11 +176,11 @@ def _put_roles(storage: Storage, books: Derived, contract: Address, unsaid: Unsa
     storage.put("_pendingDelaySchedule", unsaid.pending_delay[1])
 
 
-def _word_of(home: DerivedHome, has_order: bool) -> int:
+def _word_of(home: DerivedHome, order: DerivedOrder | None) -> int:
     """Pack a home's books as `Books.sol` draws them."""
     made_j = home.opening_j + home.produced_j
     word = home.status | home.until_s << 8 | made_j << 48 | home.own_j << 112 | home.sold_j << 176
-    return word | (HAS_ORDER if has_order else 0)
+    return word if order is None else word | HAS_ORDER | order.below_permille << 240
 
 
 def _key(account: Address) -> bytes:

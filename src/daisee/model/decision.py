@@ -54,6 +54,8 @@ class Offer:
     seller: Address
     price_per_kwh: Coins
     available_j: Joules
+    of_all: bool = False
+    """Whether it is of all surplus, whatever that becomes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +104,8 @@ class OfferEnergy:
     """Offer surplus to the neighbours; replaces the offer before."""
 
     price_per_kwh: Coins
-    amount_j: Joules
+    amount_j: Joules | None
+    """None: all surplus, whatever it becomes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,12 @@ def _offer(situation: Situation, policy: Policy) -> list[Action]:
     offer = situation.own_offer
     offered_j = offer.available_j if offer else 0
     stale = offer is not None and offer.price_per_kwh != policy.sells_at_per_kwh
+    if policy.keep_j == 0:
+        # Nothing is kept back: offered once, when there is something, all of it needs no renewal.
+        wanted = offer is None and sellable_j >= OFFER_STEP_J
+        renewed = offer is not None and (stale or not offer.of_all)
+        return [OfferEnergy(policy.sells_at_per_kwh, None)] if wanted or renewed else []
+    stale = stale or (offer is not None and offer.of_all)
     if sellable_j - offered_j >= OFFER_STEP_J or offered_j > sellable_j or (stale and sellable_j > 0):
         return [OfferEnergy(policy.sells_at_per_kwh, Joules(sellable_j))]
     return []
