@@ -125,18 +125,20 @@ def seen(second: float, power_w: float | None = None, **more: Any) -> Reading:
     return Reading(at_s=T0 + second, power_w=power_w, **more)
 
 
-def live(collector: Collector, until_s: int, from_s: int = 0) -> None:
+def live(collector: Collector, until_s: int, from_s: int = 0, clock: Clock | None = None) -> None:
     """Live through a while: -500 W at the grid, 1500 W from the roof; the roof speaks half a second later."""
     for second in range(from_s, until_s, 10):
+        if clock is not None:
+            clock.now_s = T0 + second
         collector.take("meter", [seen(second, -500.0)])
         collector.take("roof", [seen(second + 0.5, 1_500.0)])
         collector.take("fridge", [seen(second, 80.0)])
 
 
 def test_a_home_of_several_meters_is_never_counted_twice() -> None:
-    store = MemoryStore()
-    collector = Collector(store, SOLAR)
-    live(collector, 3_700)
+    store, clock = MemoryStore(), Clock()
+    collector = Collector(store, SOLAR, clock=clock)
+    live(collector, 3_700, clock=clock)
     slots = store.slots(T0 + 900, T0 + 3_600)
     assert [slot.consumed_j for slot in slots] == [900_000] * 3
     assert [(slot.produced_j, slot.exported_j, slot.imported_j) for slot in slots] == [(1_350_000, 450_000, 0)] * 3
@@ -149,8 +151,10 @@ def test_a_home_of_several_meters_is_never_counted_twice() -> None:
 
 
 def test_what_a_home_uses_now_is_not_known_while_a_meter_is_silent() -> None:
-    collector = Collector(MemoryStore(), SOLAR)
-    live(collector, 100)
+    clock = Clock()
+    collector = Collector(MemoryStore(), SOLAR, clock=clock)
+    live(collector, 100, clock=clock)
+    clock.now_s = T0 + 300
     collector.take("meter", [seen(300, -500.0)])
     latest = collector.latest
     assert latest is not None
@@ -293,3 +297,221 @@ def test_a_start_after_an_outage_of_days_keeps_what_the_counter_told_of_it(tmp_p
     Collector(store, meters)
     assert [asdict(slot) for slot in store.slots()] == before
     store.close()
+
+
+@st.composite
+def days_of_a_meter_that_mixes(draw: st.DrawFn) -> tuple[list[tuple[str, Reading]], set[int]]:
+    """Readings of a meter that tells now of its power, now of its counter, and of a roof; and which of them come late."""
+    told, at_s, counter_j = [], 0, 0
+    for step_s in draw(st.lists(st.sampled_from([10, 30, 300, 900, 4_000]), min_size=3, max_size=40)):
+        at_s += step_s
+        counter_j += draw(st.integers(0, 1_000)) * step_s
+        what = draw(st.sampled_from(["power", "counter", "both", "roof"]))
+        power_w = None if what == "counter" else draw(st.integers(0, 3_000))
+        counts = {"forward_j": Joules(counter_j)} if what in ("counter", "both") else {}
+        told.append(("roof" if what == "roof" else "meter", seen(at_s, power_w, **counts)))
+    newest = {meter: place for place, (meter, _reading) in enumerate(told)}
+    return told, draw(st.sets(st.integers(0, len(told) - 1))) - set(newest.values())
+
+
+@given(days_of_a_meter_that_mixes(), st.randoms(use_true_random=False))
+def test_in_whatever_order_power_and_counter_come_a_meter_counts_the_same(
+    days: tuple[list[tuple[str, Reading]], set[int]], chance: Any
+) -> None:
+    told, late = days
+
+    def counted(*rounds: list[tuple[str, Reading]]) -> tuple[list[tuple[float, ...]], int]:
+        store = MemoryStore()
+        collector = Collector(store, SOLAR)
+        for some in rounds:
+            for meter, reading in some:
+                collector.take(meter, [reading])
+            collector.settle()
+        slots = [(s.start_s, s.forward_j, round(s.covered_s, 3)) for name in ("meter", "roof") for s in store.meter_slots(name)]
+        return [slot for slot in slots if any(slot[1:])], sum(slot.forward_j for slot in store.meter_slots("meter"))
+
+    after = [told[place] for place in late]
+    chance.shuffle(after)
+    whole = counted(told)
+    assert counted([each for place, each in enumerate(told) if place not in late], after) == whole
+    mine = [reading.forward_j for meter, reading in told if meter == "meter"]
+    if mine and mine[0] is not None and mine[-1] is not None:
+        assert whole[1] == mine[-1] - mine[0]
+
+
+def hour(counter_at: Sequence[int]) -> list[Reading]:
+    """An hour of 1 kW, a reading every ten seconds, whose counter, of 1.1 kW, is told at some of them."""
+    return [
+        seen(at, 1_000.0, **({"forward_j": Joules(5_000_000 + 1_100 * at)} if at in counter_at else {}))
+        for at in range(0, 3_601, 10)
+    ]
+
+
+def test_a_counter_that_comes_once_an_hour_is_told_by_power_meanwhile_and_then_counted_anew(tmp_path: Path) -> None:
+    store = SqlStore(tmp_path / "home.sqlite")
+    collector = Collector(store, SOLAR[:1])
+    collector.take("meter", hour([0, 3_600])[:-1])
+    meanwhile = store.slots()
+    assert total(meanwhile).consumed_j == 3_590_000
+    assert all(slot.quality == Quality.POWER for slot in meanwhile)
+    collector.take("meter", hour([0, 3_600])[-1:])
+    assert collector.has_late
+    collector.settle()
+    assert [(slot.consumed_j, slot.covered_s, slot.quality) for slot in store.slots()] == [(990_000, 900, 0)] * 4
+    store.close()
+    again = SqlStore(tmp_path / "home.sqlite")
+    Collector(again, SOLAR[:1])
+    assert [(slot.consumed_j, slot.covered_s, slot.quality) for slot in again.slots()] == [(990_000, 900, 0)] * 4
+    again.close()
+
+
+def test_a_counter_that_comes_once_a_minute_is_spread_over_it_at_once() -> None:
+    store = MemoryStore()
+    collector = Collector(store, SOLAR[:1])
+    collector.take("meter", hour(range(0, 3_601, 60)))
+    assert not collector.has_late
+    slots = store.slots()
+    assert [(slot.consumed_j, slot.covered_s, slot.quality) for slot in slots] == [(990_000, 900, 0)] * 4
+    assert {(slot.min_w, slot.max_w) for slot in slots} == {(1_100, 1_100)}
+
+
+def test_a_counter_that_began_anew_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    collector = Collector(MemoryStore(), SOLAR[:1])
+    collector.take("meter", [seen(at, forward_j=Joules(10**9 + at)) for at in range(0, 100, 10)])
+    collector.take("meter", [seen(at, forward_j=Joules(at)) for at in range(100, 200, 10)])
+    assert collector.resets["meter"] == 1
+    assert caplog.text.count("its counter began anew") == 1
+
+
+# --------------------------------------------------------------------------------------------- what is now, and what is late
+
+
+def collector_of(clock: Clock, *meters: Meter, **more: Any) -> Collector:
+    return Collector(MemoryStore(), meters or SOLAR[:1], clock=clock, **more)
+
+
+def grid_w(collector: Collector) -> float | None:
+    latest = collector.latest
+    return None if latest is None else latest.grid_power_w
+
+
+def test_what_is_now_is_nothing_when_its_sensor_was_silent() -> None:
+    clock = Clock()
+    clock.now_s = T0
+    collector = collector_of(clock, silent_after_s={"meter": 120.0})
+    collector.take("meter", [seen(0, 700.0)])
+    assert grid_w(collector) == 700
+    clock.now_s = T0 + 120
+    assert grid_w(collector) == 700
+    clock.now_s = T0 + 121
+    assert grid_w(collector) is None
+    assert collector.newest["meter"].power_w is None
+
+
+@pytest.mark.parametrize("off_s", [-3_600, -120, 0, 120, 290])
+def test_a_meter_whose_clock_is_wrong_is_of_now(off_s: int) -> None:
+    clock = Clock()
+    collector = collector_of(clock, *SOLAR[:2])
+    for at in range(0, 100, 10):
+        clock.now_s = T0 + at
+        collector.take("meter", [seen(at + off_s, 700.0)])
+        collector.take("roof", [seen(at, 300.0)])
+    latest = collector.latest
+    assert latest is not None
+    assert (latest.grid_power_w, latest.production_w, latest.consumption_w) == (700.0, 300.0, 1_000.0)
+
+
+def test_one_reading_ahead_of_now_hides_none_after_it() -> None:
+    clock = Clock()
+    clock.now_s = T0
+    collector = collector_of(clock)
+    collector.take("meter", [seen(200, 9_000.0), seen(0, 700.0)])
+    assert grid_w(collector) == 700
+    collector.take("meter", [seen(-50, 600.0)])
+    assert grid_w(collector) == 700, "one that comes late is no news"
+
+
+def test_a_counter_alone_leaves_the_power_that_was_told_before_it() -> None:
+    clock = Clock()
+    clock.now_s = T0
+    collector = collector_of(clock)
+    collector.take("meter", [seen(0, 700.0)])
+    for minute in range(1, 61):
+        clock.now_s = T0 + 60 * minute
+        collector.take("meter", [seen(60 * minute, forward_j=Joules(42_000 * minute))])
+        assert (grid_w(collector), collector.newest["meter"].power_w) == (700, 700)
+    clock.now_s += 1
+    assert grid_w(collector) is None, "an hour is long"
+
+
+@pytest.mark.parametrize("days", [1, 400])
+def test_a_reading_of_the_future_is_refused_and_spoils_nothing(days: int) -> None:
+    clock = Clock()
+    clock.now_s = T0 + 10
+    collector = collector_of(clock)
+    collector.take("meter", [seen(0, 700.0), seen(86_400 * days, 9_000.0), seen(10, 800.0)])
+    assert (collector.taken["meter"], collector.refused["meter"], grid_w(collector)) == (2, 1, 800)
+
+
+def test_a_clock_that_jumped_ahead_and_back_spoils_nothing(tmp_path: Path) -> None:
+    clock = Clock()
+    store = SqlStore(tmp_path / "home.sqlite")
+    collector = Collector(store, SOLAR[:1], clock=clock)
+    for at in (0, 10, 400 * 86_400, 20, 30):
+        clock.now_s = T0 + at
+        collector.take("meter", [seen(at, 1_000.0)])
+    assert grid_w(collector) == 1_000
+    collector.settle()
+    collector.take("meter", [seen(40, 1_000.0)])
+    assert not collector.has_late
+    store.close()
+    store, clock.now_s = SqlStore(tmp_path / "home.sqlite"), T0 + 50
+    collector = Collector(store, SOLAR[:1], clock=clock)
+    collector.take("meter", [seen(50, 1_000.0)])
+    assert (collector.refused["meter"], total(store.slots(T0, T0 + 900)).consumed_j) == (0, 50_000)
+    store.close()
+
+
+def test_one_late_reading_counts_anew_no_more_than_what_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = MemoryStore()
+    collector = Collector(store, SOLAR[:2])
+    for at in range(0, 10 * 86_400, 60):
+        collector.take("meter", [seen(at, 1_000.0)])
+        collector.take("roof", [seen(at + 0.5, 500.0)])
+    put: list[tuple[int, int | None]] = []
+    monkeypatch.setattr(store, "recount", lambda from_s, to_s, *_slots: put.append((from_s - T0, to_s and to_s - T0)))
+    for late in (2 * 86_400 + 30, 5 * 86_400 + 30):
+        collector.take("meter", [seen(late, 9_000.0)])
+    collector.settle()
+    assert put == [(day * 86_400, day * 86_400 + 900) for day in (2, 5)]
+
+
+def test_much_that_is_late_is_counted_in_part_by_part() -> None:
+    ordered, late = MemoryStore(), MemoryStore()
+    readings = [seen(60 * minute, 1_000.0 + minute % 7) for minute in range(8 * 1_440)]
+    Collector(ordered, SOLAR[:1]).take("meter", readings)
+    collector = Collector(late, SOLAR[:1])
+    collector.take("meter", [*readings[::2], *readings[1::2]])
+    parts = 0
+    while collector.has_late:
+        collector.settle_some()
+        parts += 1
+    assert parts > 3
+    assert [(slot.start_s, slot.covered_s) for slot in late.slots()] == [
+        (slot.start_s, slot.covered_s) for slot in ordered.slots()
+    ]
+    assert total(late.slots()).consumed_j == pytest.approx(total(ordered.slots()).consumed_j, abs=5)
+
+
+def test_a_meter_that_comes_long_after_the_others_counts_with_them() -> None:
+    ordered, late = MemoryStore(), MemoryStore()
+    grid = [("meter", seen(10 * step, -400.0 if step % 3 else 900.0)) for step in range(400)]
+    sun = [("roof", seen(10 * step + 3, 500.0)) for step in range(400)]
+    for store, told in ((ordered, sorted([*grid, *sun], key=lambda each: each[1].at_s)), (late, [*grid, *sun])):
+        collector = Collector(store, SOLAR[:2])
+        for meter, reading in told:
+            collector.take(meter, [reading])
+        collector.settle()
+    assert [(slot.consumed_j, slot.covered_s) for slot in late.slots()] == [
+        (slot.consumed_j, slot.covered_s) for slot in ordered.slots()
+    ]

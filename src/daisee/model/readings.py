@@ -32,6 +32,8 @@ class Quality(IntFlag):
     """A person amended it, with a reason."""
     FILLED = 8
     """It came later, from a device's own memory, a file or a push."""
+    POWER = 16
+    """Its counter was silent meanwhile: power alone tells how much it was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

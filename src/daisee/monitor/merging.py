@@ -137,6 +137,7 @@ class Merge:
             if place % 500 == 0:
                 progress(place / len(some))
             count.add_slot({name: self.readings(name, start) for name in some[start]})
+        count.hurry(0.0)
         has_grid = Role.GRID in roles.values()
         for name in roles:
             self._put_meter(name, count.meter_slots[name], first, write_to)

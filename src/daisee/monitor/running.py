@@ -70,9 +70,8 @@ class Monitor:
         # Prices by the hour are no prices of day and night: what they are now is not asked for.
         self._contracts = read_tariffs(settings.file, settings.tariffs, fetch=False)
         keep_raw_s = settings.keep_raw_days * DAY_S
-        self.collector = Collector(
-            store, settings.meters, max_gap_s=settings.max_gap_s, most_w=settings.most_w, keep_raw_s=keep_raw_s
-        )
+        silent_after_s = {meter.name: float(plan.silent_after_s) for plan in settings.sensors for meter in plan.meters}
+        self.collector = Collector(store, settings.meters, settings.max_gap_s, settings.most_w, keep_raw_s, clock, silent_after_s)
         self.books = books or Books(store.flush_or_wait, settings.flush_every_s, clock)
         self.take = self.books.keep(self.collector, store, keep_raw_s)
         # Where many homes are told of in one log, each sensor is told of with its home.

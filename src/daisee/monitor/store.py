@@ -179,8 +179,13 @@ class Store(Protocol):
         """Answer when the newest reading of any meter was; None where there is none."""
         ...
 
-    def recount(self, from_s: int, meter_slots: Mapping[str, Iterable[MeterSlot]], slots: Iterable[Slot]) -> None:
-        """Put what was measured from a slot on anew. Who fed the home, and what a person amended, stays."""
+    def recount(
+        self, from_s: int, to_s: int | None, meter_slots: Mapping[str, Iterable[MeterSlot]], slots: Iterable[Slot] | None
+    ) -> None:
+        """Put what was measured from a slot on anew, up to another where there is one; without slots, the home's stay.
+
+        Who fed the home, and what a person amended, stays.
+        """
         ...
 
     def flush(self) -> None:
@@ -254,16 +259,19 @@ class MemoryStore:
         """Answer when the newest reading of any meter was."""
         return max((block.at_ms[-1] / 1000 for block in self._blocks.values() if len(block)), default=None)
 
-    def recount(self, from_s: int, meter_slots: Mapping[str, Iterable[MeterSlot]], slots: Iterable[Slot]) -> None:
+    def recount(
+        self, from_s: int, to_s: int | None, meter_slots: Mapping[str, Iterable[MeterSlot]], slots: Iterable[Slot] | None
+    ) -> None:
         """Put what was measured from a slot on anew."""
         has_grid = any(meter.role is Role.GRID for meter in self._meters.values())
         for name, some in meter_slots.items():
             anew = {slot.start_s: slot for slot in some}
-            for start in sorted(anew.keys() | {slot.start_s for slot in self.meter_slots(name, from_s)}):
+            for start in sorted(anew.keys() | {slot.start_s for slot in self.meter_slots(name, from_s, to_s)}):
                 put_meter_slot(self._meter_slot(name, start), anew.get(start, MeterSlot(start)))
-        measured = {slot.start_s: slot for slot in slots}
-        for start in sorted(measured.keys() | {slot.start_s for slot in self.slots(from_s)}):
-            put_slot(self._slot(start), measured.get(start, Slot(start)), has_grid=has_grid)
+        if slots is not None:
+            measured = {slot.start_s: slot for slot in slots}
+            for start in sorted(measured.keys() | {slot.start_s for slot in self.slots(from_s, to_s)}):
+                put_slot(self._slot(start), measured.get(start, Slot(start)), has_grid=has_grid)
 
     def flush(self) -> None:
         """Nothing waits here."""

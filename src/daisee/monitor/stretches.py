@@ -74,9 +74,10 @@ def _flows(
     integrator = Integrator(max_gap_s, most_w)
     found: dict[int, list[Flow]] = {}
     borders = range(from_s, to_s + 1, SLOT_S)
-    for reading in store.readings(meter, from_s - WARM_UP_S, to_s + max(WARM_UP_S, max_gap_s)):
-        flow = integrator.add(reading)
-        if flow is None or flow.end_s <= from_s or flow.start_s >= to_s:
+    readings = store.readings(meter, from_s - WARM_UP_S, to_s + max(WARM_UP_S, max_gap_s))
+    flows = [flow for reading in readings for flow in integrator.add(reading)]
+    for flow in [*flows, *integrator.hurry(0.0)]:
+        if flow.end_s <= from_s or flow.start_s >= to_s:
             continue
         for piece in cut_flow(flow, borders):
             start = slot_start(piece.start_s)

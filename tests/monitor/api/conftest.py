@@ -33,6 +33,7 @@ role = "production"
 kind = "push"
 """
 DAY_S = 86_400
+NOW_S = T0 + DAY_S + 3_600
 
 
 class Asked:
@@ -54,7 +55,7 @@ def monitor_of(folder: Path, text: str = HOME) -> Iterator[Monitor]:
     file.write_text(text)
     settings = read_settings(file)
     with open_store(settings) as store:
-        yield Monitor(settings, store)
+        yield Monitor(settings, store, lambda: float(NOW_S))
 
 
 @pytest.fixture

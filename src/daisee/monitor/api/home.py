@@ -98,7 +98,9 @@ class HomeSlot(BaseModel):
     covered_s: float = Field(description="How much of it was measured, 0 to 900")
     min_w: float | None
     max_w: float | None
-    quality: int = Field(description="1 spread over a gap, 2 a counter was reset, 4 corrected by hand, 8 filled in later; summed")
+    quality: int = Field(
+        description="1 spread over a gap, 2 a counter was reset, 4 corrected by hand, 8 filled in later, 16 told by power; summed"
+    )
 
 
 class MeterSlotSeen(BaseModel):

@@ -28,6 +28,7 @@ class HomeMetrics(Collector):
         with monitor.books.lock:
             newest, totals = dict(monitor.collector.newest), monitor.store.meter_totals()
             taken, refused = dict(monitor.collector.taken), dict(monitor.collector.refused)
+            resets = dict(monitor.collector.resets)
             waiting = monitor.store.is_stuck
         power = GaugeMetricFamily(
             "daisee_power_watts", "Power of a meter, positive in its forward direction", labels=["meter", "role"]
@@ -38,6 +39,9 @@ class HomeMetrics(Collector):
             "daisee_energy_joules", "Energy through a meter, all of it", labels=["meter", "role", "direction"]
         )
         readings = CounterMetricFamily("daisee_readings", "Readings since it was started", labels=["meter", "outcome"])
+        anew = CounterMetricFamily(
+            "daisee_counter_resets", "How often a meter's counter began anew, since it was started", labels=["meter"]
+        )
         for name, meter in monitor.collector.meters.items():
             reading, role = newest.get(name), str(meter.role)
             if reading is not None:
@@ -48,9 +52,10 @@ class HomeMetrics(Collector):
                     charge.add_metric([name], reading.state_of_charge)
             energy.add_metric([name, role, "forward"], totals[name].forward_j)
             energy.add_metric([name, role, "reverse"], totals[name].reverse_j)
+            anew.add_metric([name], resets.get(name, 0))
             readings.add_metric([name, "taken"], taken.get(name, 0))
             readings.add_metric([name, "refused"], refused.get(name, 0))
-        yield from (power, charge, age, energy, readings)
+        yield from (power, charge, age, energy, readings, anew)
         wrong = GaugeMetricFamily("daisee_sensor_wrong", "Whether something is wrong with a sensor", labels=["sensor"])
         for listener in monitor.listeners:
             wrong.add_metric([listener.plan.name], float(listener.trouble is not None))

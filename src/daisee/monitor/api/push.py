@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +11,6 @@ from starlette.concurrency import run_in_threadpool
 
 from daisee.config import near
 from daisee.model.readings import Reading
-from daisee.monitor.listening import AHEAD_S
 from daisee.monitor.running import Monitor
 from daisee.monitor.sensors.push import KIND
 from daisee.units import Joules
@@ -126,7 +124,6 @@ def _take(monitor: Monitor, sent: Push) -> Acknowledged:
         told = f"{sent.meter} has a sensor of its own ({kind}); readings are taken for meters of kind push alone"
         raise HTTPException(403, f"{told}, and `daisee monitor import` takes files for any")
     refused: list[Refused] = []
-    now_s = time.time()
     with monitor.books.lock:
         taken_before = collector.taken[sent.meter]
         # In order of time, so that no more is counted anew than must be.
@@ -134,17 +131,18 @@ def _take(monitor: Monitor, sent: Push) -> Acknowledged:
             reading = _reading(pushed)
             if isinstance(reading, str):
                 why: str | None = reading
-            elif reading.at_s > now_s + AHEAD_S:
-                why = "it is of the future; set the sender's clock"
             else:
                 why = collector.oddity(sent.meter, reading)
             if why is None and isinstance(reading, Reading):
                 collector.take(sent.meter, [reading])
             else:
                 refused.append(Refused(index=index, why=why or ""))
-        collector.settle()
-        monitor.store.flush()
         taken = collector.taken[sent.meter] - taken_before
+        monitor.store.flush()
+    while collector.has_late:
+        with monitor.books.lock:  # part by part: others are answered in between
+            collector.settle_some()
+            monitor.store.flush()
     refused.sort(key=lambda each: each.index)
     return Acknowledged(taken=taken, known=len(sent.readings) - taken - len(refused), refused=refused)
 
