@@ -313,6 +313,7 @@ def test_an_import_is_the_same_to_the_joule_as_living_through_it(
     collector = Collector(store, meters)
     for name, reading in sorted(((n, r) for n, some in lived.items() for r in some), key=lambda found: found[1].at_s):
         collector.take(name, [reading])
+    collector.settle()
     files = []
     for name, readings in lived.items():
         simple = all(reading.mean_over_s is None and reading.forward_j is None for reading in readings)

@@ -49,6 +49,10 @@ class Counter:
         """Tell whether the register ever said anything."""
         return self._mark is not None
 
+    def goes_on(self, value_j: int, at_s: float) -> bool:
+        """Tell whether a value goes on from the last one that was believed."""
+        return self._mark is not None and self._fits(self._mark, (value_j, at_s))
+
     def advance(self, value_j: int, at_s: float) -> Counted | None:
         """Answer the energy since the last value that was believed; None for a value that is not believed yet.
 
@@ -159,6 +163,8 @@ class Integrator:
         """The longest time between two powers of the moment that a line may be drawn across."""
         self.out_of_order = 0
         """Readings that came with a time not after the last one. They are counted here and are no energy."""
+        self.resets = 0
+        """How often a register began anew."""
         self.amiss_since_s: float | None = None
         self._most_w = most_w
         self._patience_s = patience_s
@@ -178,11 +184,6 @@ class Integrator:
         """Answer from when on energy is held, because a counter is waited for; None where none is."""
         return self._held[0].start_s if self._held else None
 
-    @property
-    def resets(self) -> int:
-        """Answer how often a register began anew."""
-        return sum(way.register.resets for way in self._ways)
-
     def add(self, reading: Reading) -> list[Flow]:
         """Take the next reading; answer the stretches of energy that are known by it, in order."""
         counts = reading.forward_j is not None or reading.reverse_j is not None
@@ -201,6 +202,9 @@ class Integrator:
             if start_s >= reading.at_s or not bridged:
                 return []
             return [Flow(start_s, reading.at_s, forward.carry.whole(exact_j[0]), reverse.carry.whole(exact_j[1]))]
+        if bridged and last is not None and start_s == last.at_s and self._goes_on(reading):
+            forward_j = self._at_once(0, reading.forward_j, reading.at_s, exact_j[0])
+            return [Flow(start_s, reading.at_s, forward_j, self._at_once(1, reading.reverse_j, reading.at_s, exact_j[1]))]
         if last is not None and start_s - last.at_s > self.max_gap_s:
             self._hold(last.at_s, start_s, False, (0.0, 0.0))  # a mean tells nothing of what was before it
         if start_s < reading.at_s:
@@ -258,6 +262,22 @@ class Integrator:
             from_w = self._powered.power_w  # a counter spoke alone meanwhile
         return last.at_s, True, _both_ways(from_w, from_w if to_w is None else to_w, elapsed_s)
 
+    def _goes_on(self, reading: Reading) -> bool:
+        """Tell whether all registers that there are go on with a reading, and nothing is held: as nearly always."""
+        if self._held:
+            return False
+        for way, value_j in zip(self._ways, (reading.forward_j, reading.reverse_j), strict=True):
+            if way.told_since_s is not None:
+                return False
+            if way.register.known if value_j is None else not way.register.goes_on(value_j, reading.at_s):
+                return False
+        return True
+
+    def _at_once(self, number: int, value_j: Joules | None, at_s: float, exact_j: float) -> Joules:
+        way = self._ways[number]
+        counted = None if value_j is None else way.register.advance(value_j, at_s)
+        return counted[0] if counted else way.carry.whole(exact_j) if exact_j else Joules(0)
+
     def _hold(self, start_s: float, end_s: float, bridged: bool, exact_j: tuple[float, float]) -> None:
         quality = Quality.MEASURED if bridged else Quality.SPREAD
         self._held.append(_Stretch(start_s, end_s, bridged, exact_j, [Joules(0), Joules(0)], quality))
@@ -282,6 +302,7 @@ class Integrator:
             self._by_power(number, Quality.POWER)
         if counted is not None:
             way.waited_s = 0.0
+            self.resets += counted[2]
 
     def _count(self, number: int, energy_j: Joules, since_s: float, anew: bool) -> None:
         """Spread what a register counted over the time in which it did. Of what was before that, power tells."""

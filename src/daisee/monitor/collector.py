@@ -13,7 +13,7 @@ from daisee.errors import StoreError
 from daisee.model.energy import PLAUSIBLE_W
 from daisee.model.home import Live, Role
 from daisee.model.readings import Reading, Span, cut, cut_flow, slot_borders, slot_start
-from daisee.monitor.counting import Reckoning
+from daisee.monitor.counting import PATIENT, Reckoning
 from daisee.monitor.recounting import Recount, Window
 from daisee.monitor.sensors import Polled
 from daisee.monitor.store import Meter, Store
@@ -88,6 +88,11 @@ class Collector:
         """Slots that have readings which came late."""
         self._roles = {name: meter.role for name, meter in self.meters.items()}
         self._energy = Reckoning(self._roles, max_gap_s, most_w, self._patience_s)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Go on where the store ends."""
+        store, clock = self._store, self._clock
         newest_s = store.newest_reading_s()
         if newest_s is not None:
             # What was read and not yet told of when it ended is told of now, and counters go on where they were.
@@ -99,8 +104,8 @@ class Collector:
 
     @property
     def _patience_s(self) -> float:
-        """Answer how long a counter is waited for, of one that speaks once a minute; then power tells."""
-        return 2 * self._max_gap_s
+        """Answer how long a counter is waited for."""
+        return PATIENT * self._max_gap_s
 
     @property
     def latest(self) -> Live | None:
@@ -324,7 +329,8 @@ class PolledCollector(Collector):
     """A collector that asks its one device itself: for a replay, whose clock is not this machine's: it is when it says."""
 
     def __init__(self, sensor: Polled, parts: Mapping[str, Role], store: Store, max_gap_s: float = MAX_GAP_S) -> None:
-        self._now_s = inf
+        newest_s = store.newest_reading_s()
+        self._now_s = inf if newest_s is None else newest_s
         meters = [Meter(part, role, "replay") for part, role in parts.items()]
         super().__init__(store, meters, max_gap_s, clock=lambda: self._now_s)
         self._sensor = sensor

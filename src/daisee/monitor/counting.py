@@ -20,6 +20,9 @@ from daisee.monitor.packing import Block
 from daisee.monitor.staging import Powers
 from daisee.monitor.store import MeterSlot, Slot
 
+PATIENT = 2
+"""So many times the longest gap a counter is waited for that speaks once a minute; then power tells."""
+
 
 class Reckoning:
     """A home's energy, reading by reading: its meters' flows, and the home's spans."""

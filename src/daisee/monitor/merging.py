@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from daisee.model.home import Role
 from daisee.model.readings import SLOT_S, Quality, Reading, slot_start
-from daisee.monitor.counting import Count
+from daisee.monitor.counting import PATIENT, Count
 from daisee.monitor.packing import Block
 from daisee.monitor.schema import METER_SLOTS, READINGS, SLOTS
 from daisee.monitor.sqlstore import SqlStore
@@ -137,7 +137,7 @@ class Merge:
             if place % 500 == 0:
                 progress(place / len(some))
             count.add_slot({name: self.readings(name, start) for name in some[start]})
-        count.hurry(0.0)
+        count.hurry(PATIENT * self._max_gap_s)
         has_grid = Role.GRID in roles.values()
         for name in roles:
             self._put_meter(name, count.meter_slots[name], first, write_to)

@@ -24,11 +24,10 @@ class HomeMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Answer what is known now."""
-        monitor = self._monitor
+        monitor, collector = self._monitor, self._monitor.collector
         with monitor.books.lock:
-            newest, totals = dict(monitor.collector.newest), monitor.store.meter_totals()
-            taken, refused = dict(monitor.collector.taken), dict(monitor.collector.refused)
-            resets = dict(monitor.collector.resets)
+            newest, totals = dict(collector.newest), monitor.store.meter_totals()
+            taken, refused, resets = dict(collector.taken), dict(collector.refused), dict(collector.resets)
             waiting = monitor.store.is_stuck
         power = GaugeMetricFamily(
             "daisee_power_watts", "Power of a meter, positive in its forward direction", labels=["meter", "role"]
@@ -42,7 +41,7 @@ class HomeMetrics(Collector):
         anew = CounterMetricFamily(
             "daisee_counter_resets", "How often a meter's counter began anew, since it was started", labels=["meter"]
         )
-        for name, meter in monitor.collector.meters.items():
+        for name, meter in collector.meters.items():
             reading, role = newest.get(name), str(meter.role)
             if reading is not None:
                 age.add_metric([name], max(0.0, time.time() - reading.at_s))
