@@ -63,9 +63,7 @@ class Collector:
         """
         self._store = store
         self.meters = {meter.name: meter for meter in meters}
-        self._max_gap_s = max_gap_s
-        self._most_w = most_w
-        self._keep_raw_s = keep_raw_s
+        self._max_gap_s, self._most_w, self._keep_raw_s = max_gap_s, most_w, keep_raw_s
         for meter in self.meters.values():
             store.has_meter(meter)
         self.taken: Counter[str] = Counter()
