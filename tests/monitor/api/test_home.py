@@ -272,6 +272,7 @@ def test_prometheus_can_read_it(day: Asked) -> None:
     assert 'daisee_power_watts{meter="meter",role="grid"} 1000.0' in text
     assert 'daisee_energy_joules_total{direction="forward",meter="meter",role="grid"} 8.64e+07' in text
     assert 'daisee_readings_total{meter="roof",outcome="taken"} 8282.0' in text
+    assert 'daisee_counter_resets_total{meter="meter"} 0.0' in text
     assert "daisee_store_stuck 0.0" in text
 
 
