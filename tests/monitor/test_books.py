@@ -89,14 +89,14 @@ def test_old_readings_are_let_go_and_their_slots_stay(tmp_path: Path) -> None:
     clock = Clock()
     store = History(tmp_path / "home.sqlite", flush_every_s=float("inf"))
     with Home(store, clock) as home:
-        for second in range(0, 1_800, 10):
+        for second in range(0, 3_600, 10):
             home.take("load", Reading(at_s=T0 + second, power_w=1_000))
-        until(lambda: store.newest_reading_s() == T0 + 1_790)
+        until(lambda: store.newest_reading_s() == T0 + 3_590)
         clock.now_s += 100
-        until(lambda: written(tmp_path / "home.sqlite") == 180)
-        clock.now_s += 90 * DAY_S + 1_000
-        until(lambda: written(tmp_path / "home.sqlite") == 90)
-    assert total(store.slots()).consumed_j == 1_790_000
+        until(lambda: written(tmp_path / "home.sqlite") == 360)
+        clock.now_s += 90 * DAY_S + 2_800
+        until(lambda: written(tmp_path / "home.sqlite") == 270)  # the last two quarters stay: what comes later goes on from them
+    assert total(store.slots()).consumed_j == 3_590_000
     store.close()
 
 
