@@ -267,7 +267,7 @@ BAD: dict[str, tuple[str, str, int, str]] = {
     "no member": ("exchange report --own 1kWh", "O", 1, "is no member"),
     "too much": ("exchange buy 5kWh --of B --at-most 1", "A", 1, "remaining 4.000 kWh, requested 5.000 kWh"),
     "of oneself": ("exchange buy 1kWh --of A --at-most 1", "A", 1, "does not buy of itself"),
-    "nothing is offered": ("exchange offer 0.2DSC --amount 0kWh", "A", 2, "an offer of nothing is none"),
+    "nothing is offered": ("exchange offer 0.2DSC --amount 0kWh", "A", 2, "0kWh is nothing"),
     "a gas price that is no price": ("coin transfer B 1 --max-gas-price 5", "A", 2, "write it like"),
     "ahead": ("exchange report --until 2040-01-01T00:00Z", "A", 1, "a report ends now or earlier"),
     "no charge": ("exchange report --charge 120%", "A", 2, "is no state of charge"),
@@ -451,6 +451,9 @@ def test_an_odd_node_is_one_line(desk: Desk, monkeypatch: pytest.MonkeyPatch, od
     for command in WITH_ODD_NODES:
         for where in ([], ["--exchange", desk.community.exchange.address]):
             code, out, err = desk.run(*where, *(said.get(word, word) for word in command.split()))
+            if command.startswith("contract watch") and code == 0:
+                assert "as the ABI says; is it the right contract" in out, "it is told in the value's place"
+                continue
             assert (code in (1, 2), out, err.count("\n")) == (True, "", 1), (command, err)
             assert err[:-1].isprintable()
 

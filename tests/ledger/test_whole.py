@@ -25,10 +25,10 @@ EXCHANGE, COIN = "EnergyExchange", "DaiseeCoin"
     [
         (EXCHANGE, "_books", ["X"], 1 | 9_000_000_000 << 48, []),
         (EXCHANGE, "_pairs", ["X", "B"], 10**9, []),
-        (EXCHANGE, "_offers", ["X"], 1 << 200 | (2**40 - 1) << 160 | (2**64 - 1) << 96 | 1, []),
+        (EXCHANGE, "_offers", ["X"], 1 << 208 | (2**40 - 1) << 168 | (2**72 - 1) << 96 | 1, []),
         (EXCHANGE, "_openingJ", ["X"], 5, []),
         (EXCHANGE, "_books", ["A"], -(1 << 255), ["_books"]),
-        (EXCHANGE, "_offers", ["B"], -(1 << 200), ["_offers"]),
+        (EXCHANGE, "_offers", ["B"], -(1 << 208), ["_offers"]),
         (EXCHANGE, "_closing", [], 1, ["_closing,"]),
         (EXCHANGE, "_pendingDelay", [], 1 << 208, ["_currentDefaultAdmin,"]),
         (COIN, "_accounts", ["X"], 10**24, []),

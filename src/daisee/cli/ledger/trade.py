@@ -11,7 +11,7 @@ from daisee.cli.ledger.advice import advice_on
 from daisee.cli.ledger.amounts import ACCOUNT, CHARGE, DRAW, ENERGY, PRICE, SOME_ENERGY, TIME, Money
 from daisee.cli.ledger.book import Book
 from daisee.cli.ledger.figures import in_kwh
-from daisee.cli.ledger.hand import Hand, must, signs
+from daisee.cli.ledger.hand import Hand, signs
 from daisee.cli.saying import json_option, say
 from daisee.errors import TransactionReverted, UsageError
 from daisee.ledger.exchange import (
@@ -40,7 +40,6 @@ partly_option = click.option("--partly", is_flag=True, help="Take less where the
 @signs
 def offer(hand: Hand, price: Money, amount: Joules | None, until_s: int | None) -> None:
     """Offer energy at a price for a kWh, in place of the offer before."""
-    must(amount != 0, "an offer of nothing is none; `daisee ledger exchange withdraw` takes an offer back")
     per_kwh = hand.book.base_units(price)
     call = hand.book.exchange.offer(per_kwh, ALL_SURPLUS if amount is None else amount, NO_END_S if until_s is None else until_s)
     much = "all surplus" if amount is None else in_kwh(amount)
