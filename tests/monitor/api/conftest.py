@@ -50,12 +50,12 @@ class Asked:
         return self.client.post("/api/readings", json=body, headers={"Authorization": f"Bearer {token or self.push}"})
 
 
-def monitor_of(folder: Path, text: str = HOME) -> Iterator[Monitor]:
+def monitor_of(folder: Path, text: str = HOME, now_s: float = NOW_S) -> Iterator[Monitor]:
     file = folder / "daisee.toml"
     file.write_text(text)
     settings = read_settings(file)
     with open_store(settings) as store:
-        yield Monitor(settings, store, lambda: float(NOW_S))
+        yield Monitor(settings, store, lambda: float(now_s))
 
 
 @pytest.fixture

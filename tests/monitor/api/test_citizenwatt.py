@@ -127,7 +127,7 @@ def test_yesterdays_euros_are_those_of_yesterdays_price(tmp_path: Path) -> None:
         """
         for name, since, until, price in (("old", "01-01", "10-01", "0.10"), ("new", "10-02", "12-31", "0.30"))
     )
-    for monitor in monitor_of(tmp_path, text):
+    for monitor in monitor_of(tmp_path, text, T0 + 2 * DAY_S):
         for at_s in range(0, 2 * DAY_S + 1, 60):
             monitor.collector.take("meter", [Reading(at_s=T0 + at_s, power_w=1_000.0)])
         old = Asked(monitor)
