@@ -69,8 +69,8 @@ def desk(capsys: pytest.CaptureFixture[str]) -> Desk:
 
 
 def free_ports(count: int) -> int:
-    """Answer the first of so many ports in a row that nobody has."""
-    for first in range(20_000 + os.getpid() % 20_000, 60_000, count):
+    """Answer the first of so many ports in a row that nobody has; none of those that a system gives to who calls others."""
+    for first in range(20_000 + os.getpid() % 11_000, 32_700, count):
         taken = []
         for port in range(first, first + count):
             with socket.socket() as one:
@@ -412,6 +412,7 @@ def test_a_node_that_cannot_start_says_why(desk: Desk, tmp_path: Path) -> None:
     entry = NodeFolder(node).entry
     for port, where in ((entry.rpc_port, "--http.port"), (entry.p2p_port, "ListenAddr")):
         with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # whose connections just ended is no matter
             other.bind(("127.0.0.1", port))
             other.listen()
             assert f"port {port} is taken by another program; stop it, or choose another port with {where}" in desk.refused(

@@ -54,6 +54,7 @@ class Nodes:
         """Told when the chain came to a deadlock by itself, and was mended as people are told to."""
         names = [f"node{number}" for number in range(1, validators + 1)]
         hosts = tuple(lan.add(name).host for name in names) if lan else ()
+        ports = 30_303 if lan else free_ports(2 * ROOM)
         plan = Plan(
             client="geth",
             chain_id=2_017,
@@ -62,8 +63,8 @@ class Nodes:
             validators=validators,
             hosts=hosts,
             balances=balances,
-            p2p_port=30_303 if lan else free_ports(validators),
-            rpc_port=8_545 if lan else free_ports(validators),
+            p2p_port=ports,
+            rpc_port=8_545 if lan else ports + ROOM,
         )
         found(path, plan)
         for name in names:
@@ -268,13 +269,14 @@ def until(holds: Callable[[], bool], timeout_s: float, otherwise: str) -> None:
         time.sleep(POLL_S)
 
 
+ROOM = 10
+"""More nodes than any test has on one machine."""
+
+
 def free_ports(number: int) -> int:
-    """Answer the first of so many ports in a row that are free here."""
-    for _ in range(50):
-        with socket.socket() as tried:
-            tried.bind((LOOPBACK, 0))
-            first: int = tried.getsockname()[1]
-        if first + number < 65_536 and all(map(_is_free, range(first, first + number))):
+    """Answer the first of so many ports in a row that are free here; none of those that a system gives to who calls others."""
+    for first in range(10_000 + os.getpid() % 9_000, 20_000 - number, number):
+        if all(map(_is_free, range(first, first + number))):
             return first
     raise AssertionError("there are no free ports here")
 
