@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import aiohttp
-
 from daisee.errors import SensorError
 from daisee.model.home import Role
 from daisee.monitor.sensors import House, Kind, Sensor
@@ -28,6 +26,8 @@ def _open() -> Sensor:
 
 async def simulate(house: House, where: str | None, ready: Callable[[Mapping[str, Any]], None]) -> None:
     """Push readings to a monitor, named like `http://TOKEN@127.0.0.1:8080/METER`."""
+    import aiohttp  # a client, which who only knows of this kind does without
+
     address, _, meter = (where or "").rpartition("/")
     scheme, _, rest = address.partition("://")
     token, _, host = rest.rpartition("@")
