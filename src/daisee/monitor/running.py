@@ -7,7 +7,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import date
 from typing import Any
 
@@ -39,16 +39,13 @@ def open_store(settings: MonitorSettings, *, writes: bool = False) -> Iterator[H
     """Open what a home's configuration names; StoreError, UsageError. Of those who write measurements there is one at a time."""
     # Whoever keeps the books writes down what waits, by this machine's clock.
     never = float("inf")
-    if isinstance(settings.where, str):
-        with closing(Database(settings.where)) as database, closing(History(database, settings.home, never)) as store:
-            if writes:
-                store.hold()
-            yield store
-    else:
-        with closing(History(settings.where, settings.home, never)) as store:
-            if writes:
-                store.hold()
-            yield store
+    with ExitStack() as opened:
+        where = settings.where
+        database = opened.enter_context(closing(Database(where))) if isinstance(where, str) else where
+        store = opened.enter_context(closing(History(database, settings.home, never)))
+        if writes:
+            store.hold()
+        yield store
 
 
 class Monitor:
