@@ -98,6 +98,7 @@ contract EnergyExchange is IEnergyExchange, IERC1363Receiver, IERC1363Spender, A
             if (_offers[seller].pricePerKwh() != 0) _withdraw(seller);
         }
         _closedSellers = uint64(next);
+        emit PurchasesClosing(msg.sender, next);
         if (next == last) emit PurchasesClosed(msg.sender);
     }
 

@@ -108,6 +108,8 @@ CLOSING = (
         EXCHANGE, "if (next == last) emit PurchasesClosed(msg.sender);", "emit PurchasesClosed(msg.sender);", "closed too early"
     ),
     Fault(EXCHANGE, "        if (next == last) emit PurchasesClosed(msg.sender);\n", "", "no event of the closing"),
+    Fault(EXCHANGE, "        emit PurchasesClosing(msg.sender, next);\n", "", "no event of a page of the closing"),
+    Fault(EXCHANGE, "emit PurchasesClosing(msg.sender, next);", "emit PurchasesClosing(msg.sender, last);", "a page says all"),
     Fault(EXCHANGE, "return _closing && _closedSellers == _sellers.length;", "return _closing;", "closed before the last page"),
     Fault(
         EXCHANGE,

@@ -105,6 +105,8 @@ interface IEnergyExchange {
     event HomeSuspended(address indexed home, address indexed operator);
     /// @notice An operator has let a suspended home go on.
     event HomeResumed(address indexed home, address indexed operator);
+    /// @notice Nobody can offer any more, and the first `sellers` of all sellers have no offer.
+    event PurchasesClosing(address indexed operator, uint256 sellers);
     /// @notice All offers are taken back, and none can be made: there are no purchases any more.
     event PurchasesClosed(address indexed operator);
     /// @notice A home has reported the interval up to `until`.

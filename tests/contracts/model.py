@@ -313,6 +313,7 @@ class Model:
             state.swept += 1
             if state.offers[seller].price:
                 self._take_back(seller)
+        self._tell("exchange", "PurchasesClosing", who, state.swept)
         if state.swept == len(self.sellers):
             self._tell("exchange", "PurchasesClosed", who)
 

@@ -406,13 +406,19 @@ def test_closing_ends_purchases_page_by_page_and_lets_credits_be_used(street: Gr
     street.do(BERT, "buy", ANNA.address, 100, PRICE)
     street.do(DORA, "offer", PRICE, 1, NO_END_S)
     street.do(DORA, "withdrawOffer")
-    assert street.do(ADMIN, "close", 1).facts() == [("OfferWithdrawn", {"seller": ANNA.address})]
+    assert street.do(ADMIN, "close", 1).facts() == [
+        ("OfferWithdrawn", {"seller": ANNA.address}),
+        ("PurchasesClosing", {"operator": ADMIN.address, "sellers": 1}),
+    ]
     assert not street.ask("closed")
     for name, arguments in (("offer", (PRICE, 1, NO_END_S)), ("placeOrder", ((300, 1, PRICE, [ANNA.address]),))):
         with pytest.raises(TransactionReverted, match="ExchangeClosed"):
             street.do(DORA, name, *arguments)
-    told = street.do(ADMIN, "close", 10)
-    assert told.facts() == [("OfferWithdrawn", {"seller": CARA.address}), ("PurchasesClosed", {"operator": ADMIN.address})]
+    assert street.do(ADMIN, "close", 10).facts() == [
+        ("OfferWithdrawn", {"seller": CARA.address}),
+        ("PurchasesClosing", {"operator": ADMIN.address, "sellers": 3}),
+        ("PurchasesClosed", {"operator": ADMIN.address}),
+    ]
     assert street.ask("closed")
     for seller in (ANNA, CARA):
         with pytest.raises(TransactionReverted, match="ExchangeNoOffer"):

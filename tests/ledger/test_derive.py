@@ -49,7 +49,13 @@ BEGINNING = [
     offered(C, amountJ=900, until=8 * BLOCK_S),
 ]
 SUSPENDED = {home: event("HomeSuspended", home=home, operator=A) for home in (A, B)}
-CLOSED = [event("OfferWithdrawn", seller=B), event("OfferWithdrawn", seller=C), event("PurchasesClosed", operator=A)]
+CLOSED = [
+    event("OfferWithdrawn", seller=B),
+    event("PurchasesClosing", operator=A, sellers=1),
+    event("OfferWithdrawn", seller=C),
+    event("PurchasesClosing", operator=A, sellers=2),
+    event("PurchasesClosed", operator=A),
+]
 
 
 def objections(*transactions: list[LedgerEvent]) -> list[str]:
@@ -119,8 +125,13 @@ def test_nobody_looks_at_ends_who_knows_no_times() -> None:
         ("B offered for nothing", [[offered(B, pricePerKwh=0)]]),
         ("B offered after the exchange was closed", [CLOSED, [offered(B)]]),
         ("A bought after the exchange was closed", [CLOSED, [bought(), moved(A, B, 2)]]),
-        ("closed while there were offers", [CLOSED[1:]]),
-        ("closed twice", [CLOSED, CLOSED[2:]]),
+        ("B offered after the exchange was closed", [CLOSED[:2], [offered(B)]]),
+        ("A left an order after the exchange was closed", [CLOSED[:2], [ordered(A, B)]]),
+        ("closed while there were offers", [CLOSED[2:]]),
+        ("closed for 3 of 2 sellers, after 1 before", [[*CLOSED[:3], event("PurchasesClosing", operator=A, sellers=3)]]),
+        ("closed for 0 of 2 sellers, after 1 before", [[*CLOSED[:3], event("PurchasesClosing", operator=A, sellers=0)]]),
+        ("closed with 1 of 2 sellers looked at", [[*CLOSED[:3], CLOSED[4]]]),
+        ("closed twice", [CLOSED, CLOSED[3:4]]),
         ("A took an offer back and had made none", [[event("OfferWithdrawn", seller=A)]]),
         ("A left an order with 9 sellers", [[ordered(A, *"BCDEFGHIJ")]]),
         ("A left an order with 0 sellers", [[ordered(A)]]),

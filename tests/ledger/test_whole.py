@@ -161,7 +161,7 @@ def test_an_exchange_that_is_closed_in_parts_is_sound_from_the_first(community: 
     for home in community.homes.values():
         community.do(home, community.exchange.offer(PRICE, ALL_SURPLUS))
     community.do(community.homes["A"], community.exchange.withdraw())
-    for _ in range(2):
-        community.do(community.operator, community.exchange.close(2))
+    for sellers in (0, 1, 2):
+        community.do(community.operator, community.exchange.close(sellers))
         assert sound(community)
     assert community.exchange.closed()

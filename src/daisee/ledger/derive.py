@@ -87,9 +87,9 @@ class Derived:
     """By buyer and seller."""
     offers: dict[Address, DerivedOffer] = field(default_factory=dict)
     orders: dict[Address, DerivedOrder] = field(default_factory=dict)
+    closing_sellers: int | None = None
+    """How many of the sellers were looked at while the exchange was being closed; None before that began."""
     closed: bool = False
-    withdrawals: list[str] = field(default_factory=list)
-    """Transactions in which an offer was taken back, since the last offer."""
     balances: dict[Address, int] = field(default_factory=lambda: defaultdict(int))
     """Base units; everybody who ever had any."""
     allowances: dict[tuple[Address, Address], int] = field(default_factory=dict)
@@ -184,11 +184,20 @@ def _resumed(books: Derived, event: LedgerEvent) -> None:
     home.status = MEMBER
 
 
-def _closed(books: Derived, event: LedgerEvent) -> None:
-    if any(offer.price_per_kwh for offer in books.offers.values()):
+def _closing(books: Derived, event: LedgerEvent) -> None:
+    sellers = event.facts["sellers"]
+    if not (books.closing_sellers or 0) <= sellers <= len(books.sellers):
+        books.object(event, f"closed for {sellers} of {len(books.sellers)} sellers, after {books.closing_sellers or 0} before")
+    if any(books.offers[seller].price_per_kwh for seller in books.sellers[:sellers]):
         books.object(event, "closed while there were offers")
     if books.closed:
         books.object(event, "closed twice")
+    books.closing_sellers = sellers
+
+
+def _closed(books: Derived, event: LedgerEvent) -> None:
+    if books.closing_sellers != len(books.sellers):
+        books.object(event, f"closed with {books.closing_sellers or 0} of {len(books.sellers)} sellers looked at")
     books.closed = True
 
 
@@ -227,7 +236,7 @@ def _unpaid(books: Derived, event: LedgerEvent) -> None:
 def _offered(books: Derived, event: LedgerEvent) -> None:
     seller, facts = event.facts["seller"], event.facts
     books.member(event, seller, "offered")
-    if books.closed:
+    if books.closing_sellers is not None:
         books.object(event, f"{seller} offered after the exchange was closed")
     if not facts["pricePerKwh"]:
         books.object(event, f"{seller} offered for nothing")
@@ -236,7 +245,6 @@ def _offered(books: Derived, event: LedgerEvent) -> None:
     if seller not in books.offers:
         books.sellers.append(seller)
     books.offers[seller] = DerivedOffer(facts["pricePerKwh"], facts["amountJ"], facts["until"])
-    books.withdrawals.clear()
 
 
 def _withdrawn(books: Derived, event: LedgerEvent) -> None:
@@ -244,7 +252,6 @@ def _withdrawn(books: Derived, event: LedgerEvent) -> None:
     if not books.offers.get(seller, DerivedOffer()).price_per_kwh:
         books.object(event, f"{seller} took an offer back and had made none")
     books.offers[seller] = DerivedOffer()
-    books.withdrawals.append(event.transaction)
 
 
 def _bought(books: Derived, event: LedgerEvent) -> None:
@@ -274,6 +281,8 @@ def _order_placed(books: Derived, event: LedgerEvent) -> None:
     home, sellers = event.facts["home"], tuple(map(Address, event.facts["sellers"]))
     below_permille, amount_j, price = (event.facts[name] for name in ("belowPermille", "amountJ", "maxPricePerKwh"))
     books.member(event, home, "left an order")
+    if books.closing_sellers is not None:
+        books.object(event, f"{home} left an order after the exchange was closed")
     if not 0 < len(sellers) <= MOST_ORDER_SELLERS:
         books.object(event, f"{home} left an order with {len(sellers)} sellers")
     if home in sellers:
@@ -368,6 +377,7 @@ _OF_EXCHANGE: dict[str, Any] = {
     "HomeAdmitted": _admitted,
     "HomeSuspended": _suspended,
     "HomeResumed": _resumed,
+    "PurchasesClosing": _closing,
     "PurchasesClosed": _closed,
     "EnergyReported": _reported,
     "EnergyDrawn": _drawn,

@@ -38,8 +38,6 @@ class Unsaid:
     symbol: str = ""
     nonces: dict[Address, int] = field(default_factory=dict)
     """How many permits of each account were used."""
-    closing: tuple[bool, int] = (False, 0)
-    """Whether the exchange is being closed, and how many sellers' offers were looked at."""
 
 
 class Storage:
@@ -116,9 +114,8 @@ def storage_of_exchange(books: Derived, unsaid: Unsaid) -> Storage:
     """Write an exchange down."""
     storage = Storage("EnergyExchange")
     _put_roles(storage, books, books.exchange, unsaid)
-    closing, closed_sellers = (True, len(books.sellers)) if books.closed else unsaid.closing
-    storage.put("_closing", closing)
-    storage.put("_closedSellers", closed_sellers)
+    storage.put("_closing", books.closing_sellers is not None)
+    storage.put("_closedSellers", books.closing_sellers or 0)
     storage.put("_members", list(books.homes))
     storage.put("_sellers", books.sellers)
     for account, home in books.homes.items():

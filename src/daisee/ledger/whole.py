@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from eth_abi.abi import encode
-from eth_typing import HexStr
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 from web3 import Web3
@@ -23,7 +22,6 @@ from daisee.ledger.code import is_ours
 from daisee.ledger.coin import Coin
 from daisee.ledger.contract import Contract
 from daisee.ledger.derive import Derived
-from daisee.ledger.exchange import Exchange
 from daisee.ledger.storage import Storage, Unsaid, storage_of_coin, storage_of_exchange
 from daisee.units import Address
 
@@ -98,18 +96,7 @@ def _proof(web3: Web3, address: Address, slots: Sequence[int], block: int) -> An
 
 
 def _exchange(web3: Web3, books: Derived, block: int) -> Storage:
-    unsaid = _unsaid(web3, books, books.exchange, "EnergyExchange", block)
-    closing = _read(web3, books.exchange, "EnergyExchange", ("_closing", "_closedSellers"), block)
-    if not books.closed and closing[1] <= len(books.sellers) and any(_closes(web3, each) for each in books.withdrawals):
-        unsaid.closing = bool(closing[0]), closing[1]
-    return storage_of_exchange(books, unsaid)
-
-
-def _closes(web3: Web3, transaction: str) -> bool:
-    """Tell whether a transaction is one that closes the exchange: before the last one, no event of its own says so."""
-    call = Exchange(web3, Address("0x" + "0" * 40)).close()
-    sent = asked(web3.eth.get_transaction, HexStr(transaction))["input"]
-    return bytes(sent[:4]) == bytes.fromhex(call.data[2:10])
+    return storage_of_exchange(books, _unsaid(web3, books, books.exchange, "EnergyExchange", block))
 
 
 def _coin(web3: Web3, books: Derived, block: int) -> Storage:
