@@ -48,7 +48,8 @@ contract EnergyExchange is IEnergyExchange, IERC1363Receiver, IERC1363Spender, A
     mapping(address seller => Offer) private _offers;
     mapping(address home => StandingOrder) private _orders;
 
-    /// @param coin_ The one coin that energy is paid with, for ever.
+    /// @param coin_ The one coin that energy is paid with, for ever. It tells who is frozen, moves what it is asked to or
+    /// refuses, and calls nobody on a plain transfer, as a DaiseeCoin does.
     /// @param admin Is the first operator, and has the say over roles.
     /// @param adminDelayS How many seconds lie between the two steps of handing the admin's role over.
     /// @param skewS_ How many seconds a report may be ahead of its block.
@@ -406,7 +407,11 @@ contract EnergyExchange is IEnergyExchange, IERC1363Receiver, IERC1363Spender, A
             Fill memory fill = _fill(order.sellers[i], uint256(missingJ) + unpaidJ, order.maxPricePerKwh, boughtJ, cost);
             if (fill.energyJ == 0) continue;
             // Our own coin calls nobody on a transfer, so that nothing can have changed when it comes back.
-            try _coin.transferFrom(msg.sender, fill.seller, fill.cost) {
+            try _coin.transferFrom(msg.sender, fill.seller, fill.cost) returns (bool paid) {
+                if (!paid) {
+                    reason = abi.encodeWithSelector(ExchangeInsufficientPayment.selector, uint256(0), fill.cost);
+                    continue;
+                }
                 _bookFill(msg.sender, fill);
                 boughtJ += fill.energyJ;
                 cost += fill.cost;

@@ -578,10 +578,11 @@ ORDERS = (
     ),
     Fault(
         EXCHANGE,
-        "try _coin.transferFrom(msg.sender, fill.seller, fill.cost) {",
-        "try _coin.transferFrom(msg.sender, fill.seller, 0) {",
+        "try _coin.transferFrom(msg.sender, fill.seller, fill.cost) returns",
+        "try _coin.transferFrom(msg.sender, fill.seller, 0) returns",
         "what a rule buys is not paid",
     ),
+    Fault(EXCHANGE, "                if (!paid) {", "                if (false) {", "a rule believes a coin that says no"),
     Fault(
         EXCHANGE,
         "                _bookFill(msg.sender, fill);\n",

@@ -211,7 +211,8 @@ interface IEnergyExchange {
     /// @notice Buy of several sellers in order; answers how much it became and what it cost.
     function buyFrom(Purchase calldata purchase) external returns (uint64 boughtJ, uint256 cost);
 
-    /// @notice Let the exchange take up to `value` coins by a signed permit, and buy, in one transaction.
+    /// @notice Let the exchange take up to `value` coins by a signed permit, and buy, in one transaction. Where the purchase is
+    /// refused the permit is unused and public, and whoever saw it can use it until its deadline: sign one of minutes.
     function buyWithPermit(Purchase calldata purchase, uint256 value, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
         external
         returns (uint64 boughtJ, uint256 cost);
@@ -263,8 +264,8 @@ interface IEnergyExchange {
     /// @notice A home's rule; without sellers where it has none.
     function orderOf(address account) external view returns (StandingOrder memory);
 
-    /// @notice What `buyFrom` would do for a buyer now, or why it would be refused (allowance and balance are not looked
-    /// at): one fill per seller named, zero for who is passed over.
+    /// @notice What `buyFrom` would do for a buyer now, or why it would be refused (the buyer's coins are not looked at, nor
+    /// whether it may spend them): one fill per seller named, zero for who is passed over.
     function quote(address buyer, Purchase calldata purchase)
         external
         view

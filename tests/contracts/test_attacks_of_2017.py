@@ -94,6 +94,12 @@ def test_a_coin_that_pays_nothing_buys_nothing(street: Ground) -> None:
         street.do(BERT, "buy", ANNA.address, 10, PRICE)
     with refused(street, "SafeERC20FailedOperation", token=coin.lower()):
         street.do(BERT, "buyFrom", ([ANNA.address], 10, PRICE, False))
+    street.do(BERT, "placeOrder", (1000, 10, PRICE, [ANNA.address]))
+    reported, told = street.do(BERT, "reportCharge", 0, street.next_s, 0, 0, [], 0).facts()
+    assert (reported[0], told[0], told[1]["missingJ"]) == ("EnergyReported", "OrderUnfilled", 10)
+    why = decode_revert(told[1]["reason"])
+    assert (why.error, why.facts) == ("ExchangeInsufficientPayment", {"paid": 0, "cost": price_of(10)})
+    assert street.credit(BERT, ANNA)["boughtJ"] == 0
 
 
 # ---------------------------------------------------------------------------- own use that made a counter underflow

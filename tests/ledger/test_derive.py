@@ -79,6 +79,7 @@ def test_what_is_in_order_is_not_objected_to() -> None:
         [event("EnergyDrawn", buyer=A, seller=B, until=5, energyJ=4)],
         [ordered(A, *"BCDEFGHI"), event("OrderCancelled", home=A)],
         [SUSPENDED[B], event("HomeResumed", home=B, operator=A)],
+        [event("AccountFrozen", account=NOBODY), moved(NOBODY, A, 1)],
         CLOSED,
     )
     assert told == []

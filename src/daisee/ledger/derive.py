@@ -300,7 +300,8 @@ def _order_cancelled(books: Derived, event: LedgerEvent) -> None:
 def _transferred(books: Derived, event: LedgerEvent) -> None:
     sender, receiver, value = Address(event.facts["from"]), Address(event.facts["to"]), event.facts["value"]
     for account in (sender, receiver):
-        if books.frozen.get(account):
+        # New coins come from nobody, whom one can freeze, with no effect.
+        if books.frozen.get(account) and account != NOBODY:
             books.object(event, f"coins of or to {account} moved while it was frozen")
     if sender == NOBODY:
         books.supply += value
