@@ -568,7 +568,6 @@ ORDERS = (
         "i < order.sellers.length && missingJ != 0;",
         "i < order.sellers.length;",
         "sellers are asked when nothing is missing",
-        equivalent="it costs gas only: a fill of no more than the nothing that is missing is passed over",
     ),
     Fault(
         EXCHANGE,

@@ -281,6 +281,13 @@ def test_a_rule_that_can_only_settle_a_part_says_so_and_asks_the_next(street: Gr
     assert street.credit(BERT, ANNA)["unpaidJ"] == 2_000
 
 
+def test_a_rule_that_has_what_it_wants_settles_nothing_with_the_sellers_after(street: Ground) -> None:
+    street.report(BERT, draws={CARA: 100})
+    street.do(BERT, "placeOrder", (300, 1_000, 2 * PRICE, [ANNA.address, CARA.address]))
+    assert [bought_in(report(street, 0)), bought_in(report(street, 0))] == [[1_000], []]
+    assert street.credit(BERT, CARA)["unpaidJ"] == 100
+
+
 def test_what_is_unpaid_beyond_all_counting_does_not_spoil_a_report(street: Ground) -> None:
     street.report(BERT, draws={ANNA: UINT64})
     street.do(BERT, "placeOrder", (300, UINT64, PRICE, [ANNA.address]))
