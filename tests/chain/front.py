@@ -14,7 +14,10 @@ from typing import Any, Literal
 from daisee.chain.embedded.provider import respond
 from daisee.errors import ChainError
 
-Mood = Literal["well", "hangs", "HTTP 500", "garbage", "no JSON-RPC", "no result", "answer lost", "drips", "floods", "nests"]
+Mood = Literal[
+    "well", "hangs", "HTTP 401", "HTTP 413", "HTTP 500", "HTTP 502", "HTTP 503", "HTTP 504", "garbage", "no JSON-RPC",
+    "no result", "answer lost", "drips", "floods", "nests", "cut off", "stalls",
+]  # fmt: skip
 NONSENSE: dict[Mood, bytes] = {
     "garbage": b"<html>hello</html>", "no JSON-RPC": b'["hello"]', "no result": b'{"jsonrpc": "2.0", "id": 0}',
     "nests": b'{"jsonrpc": "2.0", "id": 0, "result": ' + b"[" * 200_000 + b"]" * 200_000 + b"}",
@@ -39,7 +42,7 @@ class _Handler(BaseHTTPRequestHandler):
         front = self.server.front
         asked = json.loads(body)
         method, mood = asked["method"], front.mood
-        if front.only_for and method not in front.only_for:
+        if (front.only_for and method not in front.only_for) or not front.only_if(asked["params"]):
             mood = "well"
         front.authorization, front.path = self.headers.get("Authorization"), self.path
         if mood == "hangs":
@@ -48,8 +51,13 @@ class _Handler(BaseHTTPRequestHandler):
         if mood in ("drips", "floods"):
             self._never_end(b" " if mood == "drips" else b" " * 2**20, DRIP_S if mood == "drips" else 0)
             return
-        if mood == "HTTP 500":
-            self.send_error(500)
+        if mood.startswith("HTTP "):
+            self.send_error(int(mood.removeprefix("HTTP ")))
+            return
+        if mood in ("cut off", "stalls"):
+            self._say(b'{"jsonrpc": ', of=1000)
+            if mood == "stalls":
+                front.released.wait(HANG_S)
             return
         if mood in NONSENSE:
             self._say(NONSENSE[mood])
@@ -69,9 +77,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(piece)
                 self.wfile.flush()
 
-    def _say(self, body: bytes) -> None:
+    def _say(self, body: bytes, of: int | None = None) -> None:
+        """Say something, which may be less than it is said to be."""
         self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(body) if of is None else of))
         self.end_headers()
         self.wfile.write(body)
 
@@ -87,6 +96,8 @@ class Front:
         self.mood: Mood = "well"
         self.only_for: tuple[str, ...] = ()
         """The methods that the mood is for; all, if none is named."""
+        self.only_if: Callable[[Any], bool] = lambda _params: True
+        """Of which parameters."""
         self.says: dict[str, Any] = {}
         """What it answers instead of the chain's answer, by method; an error is raised."""
         self.before: Callable[[str], None] = lambda _method: None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -20,10 +21,11 @@ from daisee.chain.client import web3_on
 from daisee.chain.embedded import EmbeddedChain
 from daisee.chain.embedded.server import create_rpc_app
 from daisee.chain.failover import FailoverChain
-from daisee.chain.remote import RemoteChain
+from daisee.chain.remote import RemoteChain, TooMuchAsked
 from daisee.chain.url import credentials, shown
 from daisee.demo.keys import draw_keys
 from daisee.errors import ChainError
+from daisee.ledger.follow import Follower
 from daisee.ledger.sender import NOTHING_GAS, Sender, Sent
 from daisee.ledger.transactions import Call
 from daisee.units import Address
@@ -34,8 +36,10 @@ PATIENCE_S = 2.0
 """Long enough for a slow machine to answer when it can."""
 SECRET = "t0k+en"
 ILL: tuple[Mood, ...] = (
-    "hangs", "HTTP 500", "garbage", "no JSON-RPC", "no result", "answer lost", "drips", "floods", "nests",
+    "hangs", "HTTP 500", "garbage", "no JSON-RPC", "no result", "answer lost", "drips", "floods", "nests", "cut off", "stalls",
 )  # fmt: skip
+TOO_MUCH: tuple[Mood, ...] = ("hangs", "drips", "stalls", "HTTP 413", "HTTP 502", "HTTP 504", "floods")
+"""What a question looks like that is too big."""
 
 
 @dataclass
@@ -142,17 +146,13 @@ def test_a_port_where_nothing_listens_is_passed_over(nodes: Nodes) -> None:
     assert who_answers(nodes.client(dead_url(), front.url), front) is front
 
 
-@pytest.mark.parametrize(
-    "mood", ["hangs", "HTTP 500", "garbage", "no JSON-RPC", "no result", "answer lost", "drips", "floods", "nests"]
-)
+@pytest.mark.parametrize("mood", ILL)
 def test_a_node_that_is_ill_from_the_beginning_is_passed_over(nodes: Nodes, two: tuple[Front, Front], mood: Mood) -> None:
     two[0].mood = mood
     assert who_answers(nodes.client(), *two) is two[1]
 
 
-@pytest.mark.parametrize(
-    "mood", ["hangs", "HTTP 500", "garbage", "no JSON-RPC", "no result", "answer lost", "drips", "floods", "nests"]
-)
+@pytest.mark.parametrize("mood", ILL)
 def test_a_node_that_falls_ill_in_use_is_left_within_the_call(nodes: Nodes, two: tuple[Front, Front], mood: Mood) -> None:
     client = nodes.client()
     web3 = web3_on(client)
@@ -377,6 +377,76 @@ def test_what_no_node_answers_is_not_asked_for_ever(nodes: Nodes, two: tuple[Fro
         client.rpc("eth_getLogs", [{}])
     assert all(f"{front.url} does not answer: HTTP 500" in str(refused.value) for front in two)
     assert client.rpc("eth_blockNumber", []) == "0x0"
+
+
+# ---- what is too much
+
+
+def blocks_asked(params: Any) -> int:
+    """Count the blocks whose events are asked for; one where it is by its hash."""
+    wanted = params[0]
+    return int(wanted["toBlock"], 16) - int(wanted["fromBlock"], 16) + 1 if "toBlock" in wanted else 1
+
+
+@pytest.mark.parametrize("mood", TOO_MUCH)
+@pytest.mark.parametrize("several", [False, True], ids=["one node", "several"])
+def test_events_are_read_to_the_end_in_pages_that_a_node_can_tell(
+    nodes: Nodes, mood: Mood, several: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daisee.chain.remote.MOST_BYTES", 2**20)
+    chain, least_s = new_chain(), 0.3
+    for number in range(1, 41):
+        chain.mine(GENESIS_S + number * PERIOD_S)
+    front = nodes.front(chain)
+    front.mood, front.only_for, front.only_if = mood, ("eth_getLogs",), lambda params: blocks_asked(params) > 9
+    client = nodes.client(timeout_s=least_s) if several else RemoteChain(front.url, least_s)
+    follower = Follower(web3_on(client), [Address(ANNA.address)])
+    assert list(follower.poll()) == []
+    assert follower.cursor.block == 40
+    client.close()
+
+
+@pytest.mark.parametrize("mood", TOO_MUCH)
+def test_what_is_too_much_for_all_is_said_to_be_and_held_against_none(
+    nodes: Nodes, two: tuple[Front, Front], mood: Mood, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daisee.chain.remote.MOST_BYTES", 2**20)
+    client = nodes.client(timeout_s=0.3)
+    for front in two:
+        front.mood, front.only_for = mood, ("eth_getLogs",)
+    with pytest.raises(TooMuchAsked):
+        client.rpc("eth_getLogs", [{}])
+    assert who_answers(client, *two) is two[0]
+
+
+def test_what_another_node_answers_was_not_too_much(nodes: Nodes, two: tuple[Front, Front]) -> None:
+    client = nodes.client(timeout_s=0.3)
+    two[0].mood, two[0].only_for = "hangs", ("eth_getLogs",)
+    tries = []
+    for turn in range(8):
+        two[0].asked.clear()
+        client.rpc("eth_getLogs", [{}])
+        if "eth_syncing" in two[0].asked:
+            tries.append(turn)
+        nodes.clock_s += EVERY_S
+    assert tries == [0, 1, 3, 7], "it is run after ever more seldom"
+
+
+@pytest.mark.parametrize("mood", ["HTTP 401", "HTTP 500", "HTTP 503", "garbage", "no JSON-RPC", "cut off"])
+def test_less_is_not_asked_for_where_it_would_be_no_better(nodes: Nodes, mood: Mood) -> None:
+    front = nodes.front()
+    front.mood = mood
+    for client in (RemoteChain(front.url), nodes.client()):
+        with pytest.raises(ChainError) as refused:
+            client.rpc("eth_getLogs", [{}])
+        assert not isinstance(refused.value, TooMuchAsked)
+        client.close()
+
+
+def test_no_way_there_is_not_too_much() -> None:
+    with pytest.raises(ChainError, match="Connection refused") as refused:
+        RemoteChain(dead_url()).rpc("eth_getLogs", [{}])
+    assert not isinstance(refused.value, TooMuchAsked)
 
 
 # ---- what is an answer
@@ -628,6 +698,31 @@ def test_a_token_in_the_query_is_sent_and_never_shown(nodes: Nodes, caplog: pyte
         with pytest.raises(ChainError) as refused:
             client.rpc("eth_blockNumber", [])
     assert "t0k" not in caplog.text + str(refused.value)
+
+
+@pytest.mark.parametrize("mood", [*ILL, "HTTP 401", "HTTP 503", "dead"])
+def test_a_token_in_the_query_of_the_only_node_is_in_no_message_and_no_trace(
+    nodes: Nodes, mood: Mood | Literal["dead"], caplog: pytest.LogCaptureFixture
+) -> None:
+    front = nodes.front()
+    with caplog.at_level(logging.DEBUG, "daisee"):
+        alone = RemoteChain(f"{front.url}/eth?token=t0k", 0.3)
+        web3 = web3_on(alone)
+        if mood == "dead":
+            front.die()
+        else:
+            front.mood = mood
+        for ask in (
+            lambda: web3.eth.block_number,
+            lambda: alone.rpc("eth_blockNumber", []),
+            lambda: Sender(web3, ANNA),
+            lambda: Follower(web3, [Address(ANNA.address)]),
+        ):
+            with pytest.raises(OSError, match="127") as refused:
+                ask()
+            assert "t0k" not in "".join(traceback.format_exception(refused.value))
+        alone.close()
+    assert "t0k" not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ Healthy is a node that answers, is on the right chain, is not far behind in catc
 Where every node's newest block is old, the chain waits and the nodes do not: then the one that has come furthest is asked.
 It is looked at every so often, by whoever asks next, and at once when a node gives no answer. A node earlier in the list is
 gone back to when it is healthy again; each failure makes the pause longer until it is looked at, so that one that comes and
-goes is not run after. An error that a node answers with is an answer. Several nodes help against failure, not against lies.
+goes is not run after. What no node answers in time may be too much, and is held against none of them. An error that a node
+answers with is an answer. Several nodes help against failure, not against lies.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from web3.providers.base import BaseProvider, JSONBaseProvider
-from web3.types import RPCEndpoint, RPCResponse
+from web3.providers.base import BaseProvider
+from web3.types import RPCResponse
 
 from daisee.chain.health import Identity, examine
-from daisee.chain.remote import TIMEOUT_S, RemoteChain, result_of
+from daisee.chain.remote import TIMEOUT_S, Provider, RemoteChain, TooMuchAsked, result_of
 from daisee.errors import ChainError
 
 log = logging.getLogger(__name__)
@@ -96,26 +97,30 @@ class FailoverChain:
         return result_of(self.ask(method, params))
 
     def ask(self, method: str, params: Any) -> RPCResponse:
-        """Answer what the first healthy node says, be it an error; ChainError where no node says anything."""
-        silent: dict[_Node, str] = {}
+        """Answer what the first healthy node says, be it an error; ChainError where no node says anything.
+
+        TooMuchAsked where that may be for how much was asked.
+        """
+        silent: dict[_Node, ChainError] = {}
         while True:
             node = self._node(silent)
             try:
                 answered = node.chain.ask(method, params)
             except ChainError as error:
-                silent[node] = str(error)
-                self._failed(node, str(error))
+                silent[node] = error
+                self._failed(node, error)
                 if method == NOT_REPEATED or not method.startswith(REPEATED):
                     raise
                 continue
+            self._outdone(silent)
             if silent and method == SEND_SIGNED and answered.get("error") is not None:
                 # The one before may have it all the same: what this one says of it is not the last word.
-                raise ChainError(f"{'; '.join(silent.values())}; {node.name} says: {_words(answered)}")
+                raise ChainError(f"{'; '.join(map(str, silent.values()))}; {node.name} says: {_words(answered)}")
             return answered
 
     def provider(self) -> BaseProvider:
         """Answer what web3 asks these nodes through."""
-        return _Provider(self.ask)
+        return Provider(self.ask)
 
     def advance(self, at_s: int) -> None:
         """Leave it to the nodes: they seal when their own clocks say so."""
@@ -126,7 +131,7 @@ class FailoverChain:
             node.chain.close()
             node.examined.close()
 
-    def _node(self, silent: Mapping[_Node, str]) -> _Node:
+    def _node(self, silent: Mapping[_Node, ChainError]) -> _Node:
         """Answer the node to ask, none of those that were silent just now. ChainError where none is healthy."""
         chosen = self._chosen
         usable = chosen is not None and chosen not in silent
@@ -144,7 +149,7 @@ class FailoverChain:
         finally:
             self._lock.release()
 
-    def _look(self, silent: Mapping[_Node, str]) -> _Node:
+    def _look(self, silent: Mapping[_Node, ChainError]) -> _Node:
         """Choose a node: the first fresh one, else the one that has come furthest. What failed lately is looked at last."""
         now_s = self._clock()
         fit = [node for node in self._nodes if node not in silent]
@@ -161,8 +166,9 @@ class FailoverChain:
         if stale:
             return self._use(max(sorted(stale, key=self._nodes.index), key=lambda node: node.head_s))
         self._chosen = None
-        faults = "; ".join(silent.get(node) or node.fault for node in self._nodes)
-        raise ChainError(f"no node is healthy: {faults}")
+        faults = "; ".join(str(silent.get(node) or node.fault) for node in self._nodes)
+        kind = TooMuchAsked if any(isinstance(error, TooMuchAsked) for error in silent.values()) else ChainError
+        raise kind(f"no node is healthy: {faults}")
 
     def _is_fit(self, node: _Node) -> bool:
         """Tell whether a node answers, on the right chain and of the present, and note how old its newest block is."""
@@ -198,12 +204,21 @@ class FailoverChain:
         self._look_at_s = self._clock() + self._every_s
         return node
 
-    def _failed(self, node: _Node, told: str) -> None:
-        """Stop asking a node that gave no answer."""
+    def _failed(self, node: _Node, error: ChainError) -> None:
+        """Stop asking a node that gave no answer. One that may have been asked too much is looked at, and not left alone yet."""
         with self._lock:
             if self._chosen is node:
                 self._chosen = None
-            self._note(node, told)
+            node.fault = str(error)
+            if not isinstance(error, TooMuchAsked):
+                self._note(node, str(error))
+
+    def _outdone(self, silent: Mapping[_Node, ChainError]) -> None:
+        """Leave alone those to whom a question was too much that another node has answered."""
+        for node, error in silent.items():
+            if isinstance(error, TooMuchAsked):
+                with self._lock:
+                    self._note(node, str(error))
 
     def _note(self, node: _Node, told: str) -> None:
         """Write down what is wrong with a node, and leave it alone for a while; longer each time."""
@@ -212,22 +227,6 @@ class FailoverChain:
         if node.left_alone_until_s <= now_s:
             node.failures += 1
             node.left_alone_until_s = now_s + self._every_s * min(2 ** (node.failures - 1), LONGEST_PAUSE)
-
-
-class _Provider(JSONBaseProvider):
-    """What web3 asks through."""
-
-    def __init__(self, ask: Callable[[str, Any], RPCResponse]) -> None:
-        super().__init__()
-        self._ask = ask
-
-    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
-        """Ask; ChainError, which is an OSError, where nobody answers."""
-        return self._ask(method, params)
-
-    def make_batch_request(self, requests: list[tuple[RPCEndpoint, Any]]) -> list[RPCResponse]:
-        """Ask one after the other: each may find another node."""
-        return [self._ask(method, params) for method, params in requests]
 
 
 def _words(answered: RPCResponse) -> str:
