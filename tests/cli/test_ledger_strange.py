@@ -187,6 +187,30 @@ def test_events_are_said_once_while_the_node_goes_and_comes_and_the_command_is_s
     assert market.does("exchange", "events", "--cursor", "seen.json") == ""
 
 
+def test_what_was_said_before_a_node_fails_is_not_said_again(market: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    community = market.community
+    for amount in (1, 2, 3):
+        community.do(community.operator, community.coin.mint(market.b, Coins(amount)))
+    chain, head = type(community.chain), hex(community.web3.eth.block_number)
+    rpc, fails = chain.rpc, [True]
+
+    def failing(node: Any, method: str, params: list[Any]) -> Any:
+        if fails[0] and method == "eth_getBlockByNumber" and params[0] == head:
+            raise ChainError("the node is gone")
+        return rpc(node, method, params)
+
+    monkeypatch.setattr(chain, "rpc", failing)
+    command = ["exchange", "events", "--cursor", "seen.json", "--json"]
+    code, before, err = market.run(*command)
+    assert (code, "the node is gone" in err, bool(before)) == (1, True, True)
+    fails[0] = False
+    monkeypatch.setattr("daisee.ledger.follow.FRESH", 0)
+    said = (before + market.does(*command)).splitlines()
+    assert len(said) == len(set(said)), "some are said twice"
+    (market.folder / "seen.json").unlink()
+    assert said == market.does(*command).splitlines()
+
+
 def test_a_file_of_another_kind_is_no_deployment(market: Desk) -> None:
     path = market.folder / "deployment.json"
     told = json.loads(path.read_text())

@@ -12,7 +12,7 @@ from web3.exceptions import Web3Exception, Web3RPCError
 from daisee.errors import ChainError
 from daisee.plain import plain
 
-NODE_ERRORS = (Web3Exception, OSError, ValueError, TypeError, KeyError, OverflowError, DecodingError)
+NODE_ERRORS = (Web3Exception, OSError, ValueError, TypeError, LookupError, AttributeError, OverflowError, DecodingError)
 """What comes of asking a node: no way there, an error, or an answer of another shape than web3 and we can read."""
 
 TAKEN = re.compile(r"already ?known|known transaction|same hash|already ?imported|already in (the )?(tx)?pool", re.IGNORECASE)
@@ -39,10 +39,19 @@ def words(error: Web3RPCError) -> str:
     return plain(" ".join(str(told.get("message") if isinstance(told, dict) else error.message).split()))
 
 
+def reason(error: Exception) -> str:
+    """Say why a node did not answer, or what is wrong with what it answered."""
+    if isinstance(error, Web3RPCError):
+        return words(error)
+    if isinstance(error, Web3Exception | OSError):
+        return plain(str(error))
+    return plain(f"it answers what makes no sense ({type(error).__name__}: {error})")
+
+
 @contextmanager
 def said(what: str) -> Iterator[None]:
     """Turn whatever comes of asking a node into a ChainError that begins with these words."""
     try:
         yield
     except NODE_ERRORS as error:
-        raise ChainError(f"{what}: {words(error) if isinstance(error, Web3RPCError) else plain(str(error))}") from error
+        raise ChainError(f"{what}: {reason(error)}") from error

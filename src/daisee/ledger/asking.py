@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from web3.exceptions import Web3Exception
-
 from daisee.errors import ChainError
+from daisee.ledger.answers import NODE_ERRORS, reason
 
 Answer = TypeVar("Answer")
 
 
 def asked(ask: Callable[..., Answer], *arguments: Any) -> Answer:
-    """Ask the node; ChainError where it does not answer."""
+    """Ask the node; ChainError where it does not answer, or what makes no sense."""
     try:
         return ask(*arguments)
-    except (Web3Exception, OSError) as error:
-        if isinstance(error, ChainError):
-            raise
-        raise ChainError(f"the node does not answer: {error}") from error
+    except ChainError:
+        raise
+    except NODE_ERRORS as error:
+        raise ChainError(f"the node does not answer: {reason(error)}") from error

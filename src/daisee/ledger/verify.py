@@ -69,7 +69,7 @@ def verify(web3: Web3, exchange: Address, begin: int = 0) -> Verification:
     coin = Exchange(web3, exchange).coin()
     for _ in range(ATTEMPTS):
         follower = Follower(web3, (coin, exchange), begin=begin)
-        books = Derived(coin, exchange, cache(lambda number: int(asked(web3.eth.get_block, number)["timestamp"])))
+        books = Derived(coin, exchange, cache(lambda number: asked(lambda: int(web3.eth.get_block(number)["timestamp"]))))
         try:
             books.enter(_unbroken(follower))
             block = follower.cursor.block

@@ -217,11 +217,13 @@ def _endless(follower: Follower, cursor_file: Path | None) -> Iterator[LedgerEve
 
 def _kept(follower: Follower, cursor_file: Path | None) -> Iterator[LedgerEvent | Undone]:
     """Look once for what is new. How far that is goes into the file when it was said, and not before."""
-    for event in follower.poll():
-        # What was taken back has moved the cursor, and is about to be said.
-        if not isinstance(event, Undone):
+    try:
+        for event in follower.poll():
             _keep(follower.cursor, cursor_file)
-        yield event
+            yield event
+    except (ChainError, KeyboardInterrupt):  # the node's, or while it is waited for: what came before was said
+        _keep(follower.cursor, cursor_file)
+        raise
     _keep(follower.cursor, cursor_file)
 
 
