@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.chain.front import Front
+from tests.chain.front import Front, Mood
 
 from daisee.chain.embedded import EmbeddedChain
 from daisee.cli import main
+from daisee.errors import ChainError
 from daisee.ledger.deploy import Deployment, DeploymentRecord
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "light-home.md"
@@ -84,11 +85,42 @@ def test_one_node_is_asked_as_ever(front: Front, stranger: Front, capsys: pytest
     assert run(capsys, "--rpc", secret, "coin", "supply") == (0, "0.00 DSC\n", "")
     assert front.asked.count("eth_syncing") == 1, "nobody examines it"
     assert run(capsys, "--rpc", DEAD, "coin", "supply") == (
-        1, "", "daisee: no chain answers at http://127.0.0.1:9; is it running? (--rpc URL says where)\n",
-    )  # fmt: skip
+        1,
+        "",
+        "daisee: no chain answers: http://127.0.0.1:9 does not answer: Connection refused; "
+        "is it running? (--rpc URL says where)\n",
+    )
     wrong = stranger.url.replace("//", f"//anna:{SECRET}@")
     code, _, err = run(capsys, "--rpc", wrong, "coin", "supply")
     assert (code, f"daisee: {stranger.url} is on another chain (id 2017" in err, SECRET in err) == (2, True, False)
+
+
+@pytest.mark.parametrize(
+    ("mood", "said"),
+    [
+        ("HTTP 401", "does not answer: HTTP 401;"),
+        ("HTTP 500", "does not answer: HTTP 500;"),
+        ("garbage", "does not answer: what comes is no JSON;"),
+        ("no JSON-RPC", "answers what is no JSON-RPC: ['hello'];"),
+        ("well", "says: try later;"),
+    ],
+)
+def test_what_is_wrong_with_the_only_node_is_said(
+    front: Front, mood: Mood, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    front.mood = mood
+    front.says["eth_syncing"] = ChainError("try later", -32005)
+    code, out, err = run(capsys, "--rpc", f"{front.url}/?token={SECRET}", "coin", "supply")
+    assert (code, out) == (1, "")
+    assert err.startswith(f"daisee: no chain answers: {front.url}/ {said} is it running?")
+    assert SECRET not in err
+
+
+def test_a_token_is_not_said_when_the_only_node_fails_later(front: Front, capsys: pytest.CaptureFixture[str]) -> None:
+    front.mood, front.only_for = "HTTP 503", ("eth_getBalance", "eth_getLogs")
+    for command in (["account", "show", f"0x{'11' * 20}"], ["exchange", "events"]):
+        code, out, err = run(capsys, "--rpc", f"{front.url}/?token={SECRET}", *command)
+        assert (code, out, "HTTP 503" in err, SECRET in err) == (1, "", True, False)
 
 
 def test_no_address_is_no_address(front: Front, capsys: pytest.CaptureFixture[str]) -> None:

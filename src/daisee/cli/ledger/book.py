@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from pathlib import Path
 import click
 from eth_abi.exceptions import DecodingError
 from web3 import Web3
-from web3.exceptions import Web3Exception, Web3RPCError
+from web3.exceptions import Web3RPCError
 
 from daisee.chain.client import ChainClient, web3_on
 from daisee.chain.failover import FailoverChain
@@ -22,13 +21,11 @@ from daisee.cli.ledger.amounts import Money
 from daisee.cli.ledger.figures import written
 from daisee.errors import ChainError, TransactionReverted, UsageError
 from daisee.keystore import Keystore
-from daisee.ledger.answers import words
+from daisee.ledger.answers import NODE_ERRORS, reason, words
 from daisee.ledger.coin import Coin
 from daisee.ledger.deploy import DeploymentRecord, genesis_of
 from daisee.ledger.exchange import Exchange
 from daisee.units import Address, Coins, coins
-
-log = logging.getLogger(__name__)
 
 DEPLOYMENT = Path("deployment.json")
 
@@ -78,11 +75,12 @@ class Book:
         web3 = web3_on(self.chain)
         try:
             behind = _behind(web3)
-        except ChainError:
-            raise  # of several nodes, it says what is wrong with each
-        except (Web3Exception, OSError) as error:
-            log.debug("%s", error)
-            raise ChainError(f"no chain answers at {self.where.nodes}; is it running? (--rpc URL says where)") from error
+        except NODE_ERRORS as error:
+            if len(self.where.rpc) > 1 and isinstance(error, ChainError):
+                raise  # it says what is wrong with each
+            told = reason(error)
+            why = told if self.where.nodes in told else f"{self.where.nodes} says: {told}"
+            raise ChainError(f"no chain answers: {why}; is it running? (--rpc URL says where)") from error
         if behind:
             click.echo(f"daisee: the node is still catching up ({behind}); what it says is of the past", err=True)
         return web3
