@@ -84,12 +84,8 @@ def test_one_node_is_asked_as_ever(front: Front, stranger: Front, capsys: pytest
     secret = front.url.replace("//", f"//anna:{SECRET}@")
     assert run(capsys, "--rpc", secret, "coin", "supply") == (0, "0.00 DSC\n", "")
     assert front.asked.count("eth_syncing") == 1, "nobody examines it"
-    assert run(capsys, "--rpc", DEAD, "coin", "supply") == (
-        1,
-        "",
-        "daisee: no chain answers: http://127.0.0.1:9 does not answer: Connection refused; "
-        "is it running? (--rpc URL says where)\n",
-    )
+    told = "http://127.0.0.1:9 does not answer: Connection refused; is it running? (--rpc URL says where)"
+    assert run(capsys, "--rpc", DEAD, "coin", "supply") == (1, "", f"daisee: no chain answers: {told}\n")
     wrong = stranger.url.replace("//", f"//anna:{SECRET}@")
     code, _, err = run(capsys, "--rpc", wrong, "coin", "supply")
     assert (code, f"daisee: {stranger.url} is on another chain (id 2017" in err, SECRET in err) == (2, True, False)

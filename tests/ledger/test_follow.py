@@ -397,7 +397,8 @@ def test_no_event_is_lost_where_one_of_several_nodes_is_a_block_behind(question:
     assert reader.kept == truth(node)
 
 
-def test_what_is_said_of_a_block_by_a_node_on_another_branch_does_not_count() -> None:
+@pytest.mark.parametrize("question", [3, 4, 5])
+def test_what_is_said_of_a_block_by_a_node_on_another_branch_does_not_count(question: int) -> None:
     node = Node()
     reader = read_by(node)
     for _ in range(FRESH + 5):
@@ -405,7 +406,7 @@ def test_what_is_said_of_a_block_by_a_node_on_another_branch_does_not_count() ->
     there = list(node.blocks)
     node.reorganise(FRESH + 5, 0)  # then all is as it was
     elsewhere, node.blocks = node.blocks, there
-    node.let_another_answer(5, lambda _blocks: elsewhere)  # it tells the events up to a block whose hash is another there
+    node.let_another_answer(question, lambda _blocks: elsewhere)  # the hash of a page's last block, or its events
     reader.read()
     assert not node.others
     assert reader.kept == truth(node)
@@ -425,6 +426,63 @@ def test_a_page_that_is_changed_while_it_is_read_is_read_again(question: int) ->
     finally:
         follow.FRESH = FRESH
     assert reader.kept == truth(node)
+
+
+def test_a_page_is_of_the_branch_that_its_hash_says() -> None:
+    node = Node()
+    reader = read_by(node)
+    node.grow(1)
+    node.grow(0)
+
+    def turn_over(blocks: Blocks) -> Blocks:
+        del node.blocks[5:]
+        node.grow(1)
+        node.grow(0)
+        return node.blocks
+
+    node.let_another_answer(4, turn_over)  # after the hash of the last block, in which there are no events that would tell
+    follow.FRESH = 0
+    try:
+        reader.read()
+    finally:
+        follow.FRESH = FRESH
+    assert list(reader.follower.poll()) == []
+    assert reader.kept == truth(node)
+
+
+@pytest.mark.parametrize("besu", [False, True], ids=["geth", "Besu"])
+def test_who_does_not_have_a_block_yet_is_asked_again(besu: bool) -> None:
+    node = Node()
+    reader = read_by(node)
+    node.besu = besu
+    node.grow(1)
+    for question in (4, 5):  # the block's events, and its hash again or a receipt of it
+        node.let_another_answer(question, one_behind)
+    reader.read()
+    assert reader.kept == truth(node)
+
+
+def test_receipts_of_another_block_do_not_count() -> None:
+    node = Node()
+    reader = read_by(node)
+    node.besu = True
+    node.grow(1)
+    node.let_another_answer(4, one_behind)
+    node.let_another_answer(5, lambda blocks: [*blocks[:-1], (keccak(b"another"), blocks[-1][1]), blocks[-1]])
+    reader.read()
+    assert reader.kept == truth(node)
+
+
+def test_a_block_whose_events_a_node_never_tells_is_an_error() -> None:
+    node = Node()
+    node.grow(1)
+
+    def refuse(_asked: dict[str, Any]) -> list[dict[str, Any]]:
+        raise Web3RPCError("the method is not available")
+
+    node.get_logs = refuse  # type: ignore[method-assign]
+    with pytest.raises(ChainError, match="does not tell the events of block 0: the method is not available"):
+        list(Follower(node, [COIN]).poll())  # type: ignore[arg-type]
 
 
 def test_blocks_without_our_events_are_read_though_others_have_theirs_in_them() -> None:
