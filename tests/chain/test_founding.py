@@ -196,6 +196,8 @@ def test_validators_can_bring_their_own_keys(tmp_path: Path) -> None:
             for wrong in ("999.1.1.1", "1.2.3", "7", "0.0.0.0", "224.0.0.1", "255.255.255.255", "010.0.0.1")
         ),
         ({"chain_id": 0}, "a chain id is a number from 1 on"),
+        ({"chain_id": 1337}, "1337 is the id of developers' chains, which are no networks; choose another"),
+        ({"chain_id": 31337}, "31337 is the id of developers' chains"),
         ({"keys": (bytes([1] * 32),) * 3}, "each its own"),
     ],
 )
@@ -203,6 +205,12 @@ def test_a_plan_that_is_none_is_refused_and_nothing_is_left(tmp_path: Path, othe
     with pytest.raises(UsageError, match=says):
         found(tmp_path / "street", plan(**other))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_community_that_had_a_developers_id_before_keeps_it(tmp_path: Path) -> None:
+    keys = tuple(bytes([number] * 32) for number in (1, 2, 3))
+    addresses = tuple(Address(Account.from_key(key).address) for key in keys)
+    assert found(tmp_path / "street", plan(chain_id=1337, keys=keys, addresses=addresses)).chain_id == 1337
 
 
 def test_a_disk_without_room_is_said_so_and_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

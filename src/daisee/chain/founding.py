@@ -38,6 +38,8 @@ from daisee.units import Address
 CLIENTS = ("geth", "besu")
 P2P_PORT = 30_303
 RPC_PORT = 8_545
+DEVELOPERS_IDS = (1337, 31337)
+"""The chain ids of developers' chains, each one program: `geth --dev` and Ganache; Hardhat and anvil. Wallets know them so."""
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 
 
@@ -156,6 +158,11 @@ def _files(client: str) -> Any:
     return gethfiles if client == "geth" else besufiles
 
 
+def draw_chain_id() -> int:
+    """Draw an id that is nobody's on chainlist.org, and that no other community has."""
+    return secrets.randbelow(2**31) + 2**31
+
+
 def _check(plan: Plan) -> None:
     if plan.client not in CLIENTS:
         raise UsageError(f"there is no client {plan.client}; there are {' and '.join(CLIENTS)}")
@@ -172,6 +179,8 @@ def _check(plan: Plan) -> None:
     _check_ports(plan)
     if not 1 <= plan.chain_id < 2**53:
         raise UsageError("a chain id is a number from 1 on, below 2^53: wallets read no greater one")
+    if plan.chain_id in DEVELOPERS_IDS and not plan.addresses:  # a community that had it before keeps it
+        raise UsageError(f"{plan.chain_id} is the id of developers' chains, which are no networks; choose another chain id")
 
 
 def _check_ports(plan: Plan) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from eth_account import Account
 
 from daisee.chain.failover import FailoverChain
-from daisee.chain.founding import Plan, found
+from daisee.chain.founding import DEVELOPERS_IDS, Plan, draw_chain_id, found
 from daisee.chain.ipc import NodeSocket
 from daisee.chain.network import NodeFolder, folders_here
 from daisee.chain.node import NodeProcess, is_free, prepare, program
@@ -31,7 +31,8 @@ BLOCKS_BELIEVED = 3
 def own_nodes(folder: Path, chain_id: int, validators: int, rpc_port: int, say: Callable[[str], None]) -> Iterator[NodeGround]:
     """Make a network, run it, and answer it when its nodes agree; at the end all close. The first answers at `rpc_port`.
 
-    UsageError where there is no geth, or too few ports are free.
+    An id of developers' chains, as the street's is where nothing is said, is not for nodes: another one is drawn. UsageError
+    where there is no geth, or too few ports are free.
     """
     client = program()
     for port in range(rpc_port, min(rpc_port + validators, 2**16)):
@@ -40,7 +41,7 @@ def own_nodes(folder: Path, chain_id: int, validators: int, rpc_port: int, say: 
     operator = Account.from_key(secrets.token_bytes(32))
     plan = Plan(
         client="geth",
-        chain_id=chain_id,
+        chain_id=draw_chain_id() if chain_id in DEVELOPERS_IDS else chain_id,
         period_s=PERIOD_S,
         gas_limit=GAS_LIMIT,
         validators=validators,

@@ -2,31 +2,53 @@
 
 from __future__ import annotations
 
-from web3 import Web3
+import re
 
-from daisee.ledger.answers import NODE_ERRORS, said
+from web3 import Web3
+from web3.exceptions import Web3RPCError
+
+from daisee.ledger.answers import PASSING, said, words
 
 BELIEVED = 3
 """After how many blocks, its own the first, a transaction is believed: of three to five validators, more than half have built
 on it by then."""
 FOR_GOOD = 12
 """How deep lies what decides whether something is done a second time; a minute of a community's chain."""
-INSTANT_CHAINS = (1337, 31337)
-"""The ids of developers' chains: `geth --dev` and Ganache; Hardhat and anvil."""
+INSTANT_CLIENTS = re.compile(r"daisee/|anvil/|hardhat|ganache|ethereumjs testrpc", re.IGNORECASE)
+"""How the names of clients begin that are a chain by themselves: the demo's, Foundry's, Hardhat, and Ganache, old and new."""
+GETH_DEV_ID = 1337
+"""The chain id of `geth --dev`; other networks have it too."""
 
 
 def is_instant(web3: Web3) -> bool:
     """Tell whether one program makes the chain's blocks, when there is something for them, and never takes one back.
 
-    Nobody waits there for more blocks: none comes by itself. ChainError where the node does not answer.
+    Nobody waits there for more blocks: none comes by itself. An id alone says nothing: anybody can give a network any.
+    ChainError where the node does not answer.
     """
     with said("the node does not answer"):
-        if web3.eth.chain_id in INSTANT_CHAINS:
-            return True
+        client = _client_of(web3)
+        return bool(INSTANT_CLIENTS.match(client)) or (client.startswith("Geth/") and _is_geth_dev(web3))
+
+
+def _client_of(web3: Web3) -> str:
     try:
-        return str(web3.client_version).startswith("daisee/")
-    except NODE_ERRORS:
+        return str(web3.client_version)
+    except Web3RPCError as error:
+        if PASSING.search(words(error)):
+            raise
+        return ""  # it has no such method
+
+
+def _is_geth_dev(web3: Web3) -> bool:
+    """Tell whether a geth is one with `--dev`, since 1.13: alone, and on a chain that was after the merge when time began.
+
+    No network of geth's has that: Clique's genesis knows no withdrawals, and a beacon chain begins at some time.
+    """
+    if web3.eth.chain_id != GETH_DEV_ID:
         return False
+    genesis = web3.eth.get_block(0)
+    return genesis["timestamp"] == 0 and "withdrawalsRoot" in genesis and web3.net.peer_count == 0
 
 
 def believed_after(web3: Web3) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import click
 
-from daisee.chain.founding import CLIENTS, P2P_PORT, RPC_PORT, Plan, found
+from daisee.chain.founding import CLIENTS, P2P_PORT, RPC_PORT, Plan, draw_chain_id, found
 from daisee.chain.gethfiles import START
 from daisee.chain.network import Network
 from daisee.cli.ledger.amounts import ACCOUNT
@@ -82,8 +81,7 @@ def init_command(
     """
     plan = Plan(
         client=client,
-        # Such a number is nobody's on chainlist.org, and two communities have different ones.
-        chain_id=chain_id or secrets.randbelow(2**31) + 2**31,
+        chain_id=chain_id or draw_chain_id(),
         period_s=period_s,
         gas_limit=gas_limit,
         validators=validators,
