@@ -1,9 +1,11 @@
-"""Files that are there whole or not at all, files of one line that nobody else reads, and files of strangers."""
+"""Files that are there whole or not at all, files that one program holds, files of one line, and files of strangers."""
 
 from __future__ import annotations
 
 import codecs
+import contextlib
 import errno
+import fcntl
 import os
 import tempfile
 from pathlib import Path
@@ -36,7 +38,7 @@ def read_some(path: Path, most_bytes: int) -> bytes:
 def write_whole(path: Path, text: str, mode: int = 0o600) -> None:
     """Write a file so that a crash leaves the old one or the new one; its folder is made, for its owner alone. OSError."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=_beginning_of(path), dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
@@ -47,3 +49,41 @@ def write_whole(path: Path, text: str, mode: int = 0o600) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+    # The new one is there by now, whether a filesystem can do this or not; a power cut shall not bring the old one back.
+    with contextlib.suppress(OSError):
+        _sync_folder(path.parent)
+
+
+def hold(path: Path) -> int:
+    """Hold a file of nothing, until the handle that is answered is closed; its folder is made, for its owner alone.
+
+    BlockingIOError where another holds it; OSError where it cannot be opened.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what programs left that were killed while they wrote a file; nobody may be writing it. OSError."""
+    for each in path.parent.iterdir():
+        if each.name.startswith(_beginning_of(path)):
+            each.unlink(missing_ok=True)
+
+
+def _beginning_of(path: Path) -> str:
+    """Answer how the name of a file begins that is to become another one."""
+    return f".{path.name}."
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -26,7 +26,8 @@ from daisee.chain.url import credentials, shown
 from daisee.demo.keys import draw_keys
 from daisee.errors import ChainError
 from daisee.ledger.follow import Follower
-from daisee.ledger.sender import NOTHING_GAS, Sender, Sent
+from daisee.ledger.sender import Sender, Sent
+from daisee.ledger.signing import NOTHING_GAS
 from daisee.ledger.transactions import Call
 from daisee.units import Address
 

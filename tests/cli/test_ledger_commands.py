@@ -18,6 +18,7 @@ from daisee.cli import main
 from daisee.ledger.abifile import read_abi
 from daisee.ledger.deploy import DeploymentRecord
 from daisee.ledger.exchange import ALL_SURPLUS, Interval, StandingOrder
+from daisee.ledger.outbox import Outbox
 from daisee.ledger.sender import Sender
 from daisee.units import Coins, Joules, base_units, cost_of, joules_from_kwh
 
@@ -369,6 +370,18 @@ def test_a_chain_that_stands_still_is_said_to_and_the_next_command_finishes_what
     code, _, err = market.run("coin", "transfer", market.b, "1", who=market.a)
     assert (code, "it is now: transfer is in block" in err, "Nothing new was sent" in err) == (1, True, True)
     assert market.community.coin.balance_of(market.b) == base_units(1), "once"
+    market.does("coin", "transfer", market.b, "1", who=market.a)
+    assert market.community.coin.balance_of(market.b) == base_units(2)
+
+
+def test_two_commands_of_an_account_do_not_run_at_once(market: Desk) -> None:
+    market.does("coin", "transfer", market.b, "1", who=market.a)
+    (written,) = (market.folder / "outbox").glob(f"{market.a}-*.json")
+    other = Outbox(written)
+    code, out, err = market.run("coin", "transfer", market.b, "1", who=market.a)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "another program of this account is at work" in err
+    other.close()
     market.does("coin", "transfer", market.b, "1", who=market.a)
     assert market.community.coin.balance_of(market.b) == base_units(2)
 

@@ -39,6 +39,15 @@ POOR = {
 }
 
 
+CHEAP = {
+    "geth": "transaction underpriced: gas tip cap 1, minimum needed 3",
+    "besu": "Gas price below configured minimum gas price",
+    "nethermind": "FeeTooLow, MaxFeePerGas too low. MaxFeePerGas: 1, BaseFee: 3, MaxPriorityFeePerGas:1, Block number: 9",
+    "anvil": "max fee per gas less than block base fee",
+    "parity": "Transaction gas price supplied is too low. It does not satisfy your node's minimal gas price.",
+}
+
+
 class Crash(BaseException):
     """The process is gone, in the midst of asking."""
 
@@ -87,6 +96,10 @@ class BadNode(JSONBaseProvider):
         self.read_in_full = 0
         self.least_price = 1
         """What a block's maker asks for gas."""
+        self.refuses_less = False
+        """Whether it refuses what offers less than that; else it keeps it, and blocks pass it by."""
+        self.client: str | None = None
+        """What it says it is; None where it does not know that one can ask for it."""
         self._made = 0
 
     # ---- what happens to it
@@ -193,6 +206,8 @@ class BadNode(JSONBaseProvider):
         match method:
             case "eth_chainId":
                 return hex(CHAIN_ID)
+            case "web3_clientVersion" if self.client is not None:
+                return self.client
             case "eth_gasPrice":
                 return hex(self.least_price)
             case "eth_blockNumber":
@@ -236,6 +251,8 @@ class BadNode(JSONBaseProvider):
             raise Refused(stale)
         if self.poor or (self.affords is not None and price > self.affords):
             raise Refused(POOR[self.dialect])
+        if self.refuses_less and price < self.least_price:
+            raise Refused(CHEAP[self.dialect])
         if there is not None and price * 10 < there.price * 11:
             raise Refused(underpriced)
         self.pool[tx.sender, nonce] = tx
@@ -257,4 +274,4 @@ class BadNode(JSONBaseProvider):
         block = self.chain[number]
         self.read_in_full += 1
         written = [{"hash": tx.hash, "from": tx.sender, "nonce": hex(tx.nonce), "input": tx.data} for tx in block.transactions]
-        return {"hash": block.hash, "number": hex(number), "transactions": written, "extraData": "0x"}
+        return {"hash": block.hash, "number": hex(number), "transactions": written, "extraData": "0x", "timestamp": hex(number)}

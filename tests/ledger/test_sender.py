@@ -7,6 +7,7 @@ import itertools
 import json
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,15 @@ from eth_typing import HexStr
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tests.ledger.bad_node import CHAIN_ID, DIALECTS, FAULTS, POOR, BadNode, Block, Crash, Fault, Refused
+from tests.ledger.bad_node import CHAIN_ID, CHEAP, DIALECTS, FAULTS, POOR, BadNode, Block, Crash, Fault, Refused
 from web3 import Web3
 
 from daisee.errors import ChainError, StoreError, TransactionLost
+from daisee.files import write_whole
 from daisee.ledger import answers
 from daisee.ledger.depth import FOR_GOOD
 from daisee.ledger.outbox import Outbox
-from daisee.ledger.sender import MAX_GAS_PRICE, Sender, Sent
+from daisee.ledger.sender import MAX_GAS_PRICE, MOST_TIMES_PRICE, Sender, Sent
 from daisee.ledger.taker import BLOCKS_AT_ONCE
 from daisee.ledger.transactions import Call
 from daisee.units import Address
@@ -51,6 +53,9 @@ class Desk:
         self.sender = self.start()
 
     def start(self) -> Sender:
+        """Begin anew, as another process does when the one before it is gone."""
+        self.outbox.close()
+        self.outbox = Outbox(self.outbox.path)
         return Sender(
             Web3(self.node, middleware=[]), KEY, gas_price=self.gas_price, confirmations=self.confirmations, outbox=self.outbox,
             patience_s=PATIENCE_S, clock=lambda: self.now_s,
@@ -70,7 +75,7 @@ class Desk:
     def settle(self) -> None:
         """Let the node be good again, and wait."""
         self.node.faults.clear()
-        self.node.poor, self.node.affords, self.node.least_price = False, None, 1
+        self.node.poor, self.node.affords, self.node.least_price, self.node.refuses_less = False, None, 1, False
         for _ in range(120):
             self.look()
             self.node.deliver()
@@ -192,9 +197,10 @@ class Sending(RuleBasedStateMachine):
     def arrive(self) -> None:
         self.desk.node.deliver()
 
-    @rule(price=st.sampled_from([1, 2, 4]), poor=st.booleans(), affords=st.sampled_from([None, 1, 2]))
-    def change(self, price: int, poor: bool, affords: int | None) -> None:
-        self.desk.node.least_price, self.desk.node.poor, self.desk.node.affords = price, poor, affords
+    @rule(price=st.sampled_from([1, 2, 4]), refuses_less=st.booleans(), poor=st.booleans(), affords=st.sampled_from([None, 1, 2]))
+    def change(self, price: int, refuses_less: bool, poor: bool, affords: int | None) -> None:
+        self.desk.node.least_price, self.desk.node.refuses_less = price, refuses_less
+        self.desk.node.poor, self.desk.node.affords = poor, affords
 
     @rule(blocks=st.sampled_from([None, FOR_GOOD, 2 * FOR_GOOD]))
     def prune(self, blocks: int | None) -> None:
@@ -763,3 +769,292 @@ def test_what_is_written_is_what_is_read(desk: Desk) -> None:
     assert json.loads(desk.outbox.path.read_text())[0]["nonce"] == 0
     assert [sent.posted for sent in desk.start().in_flight] == [sent.posted for sent in desk.sender.in_flight]
     assert [sent.hashes for sent in desk.start().in_flight] == [sent.hashes for sent in desk.sender.in_flight]
+
+
+# ---- who asks more, and what waits for what
+
+
+def pass_by(desk: Desk, times: int = 1) -> None:
+    """Let blocks come, each after its sender's patience, and look after everything."""
+    for _ in range(times):
+        desk.node.seal()
+        desk.now_s += PATIENCE_S
+        desk.look()
+
+
+@pytest.mark.parametrize("dialect", sorted(CHEAP))
+def test_what_a_node_forgot_and_asks_more_for_is_offered_more(tmp_path: Path, dialect: str) -> None:
+    desk = Desk(tmp_path)
+    desk.gas_price, desk.node.dialect = None, dialect
+    desk.sender = desk.start()
+    sent = desk.sender.send(call(0))
+    desk.node.forget_pool()
+    desk.node.least_price, desk.node.refuses_less = 3, True
+    pass_by(desk, 4)
+    assert sent.posted.gas_prices == [1, 3]
+    assert desk.times(0) == 1
+
+
+def test_what_is_asked_is_offered_up_to_a_hundred_times_the_first_price_and_once(desk: Desk) -> None:
+    sent = desk.sender.send(call(0))
+    desk.node.forget_pool()
+    desk.node.least_price, desk.node.refuses_less = 5_000, True
+    pass_by(desk, 5)
+    assert sent.posted.gas_prices == [1, MOST_TIMES_PRICE]
+
+
+def test_what_an_account_is_too_poor_for_is_not_offered_more(desk: Desk) -> None:
+    sent = desk.sender.send(call(0))
+    desk.node.forget_pool()
+    desk.node.least_price, desk.node.poor = 3, True
+    pass_by(desk, 3)
+    assert sent.posted.gas_prices == [1]
+
+
+def test_where_gas_is_free_a_stuck_call_is_offered_more_all_the_same(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.gas_price, desk.node.least_price = None, 0
+    desk.sender = desk.start()
+    sent = desk.sender.send(call(0))
+    desk.node.least_price = 3
+    pass_by(desk, 6)
+    assert sent.posted.gas_prices == [0, 3]
+    assert desk.times(0) == 1
+
+
+def test_no_price_is_offered_twice_where_gas_is_free(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.gas_price, desk.node.least_price = 0, 10**6
+    desk.sender = desk.start()
+    sent = desk.sender.send(call(0))
+    pass_by(desk, 60)
+    assert sent.posted.gas_prices[:4] == [0, 1, 2, 3]
+    assert len(set(sent.posted.gas_prices)) == len(sent.posted.gas_prices)
+    assert MOST_TIMES_PRICE * 8 / 9 < max(sent.posted.gas_prices) <= MOST_TIMES_PRICE
+    desk.sender.give_up(sent)
+    assert sent.posted.empty_prices > sent.posted.gas_prices[-1:]
+    assert [tx.data for tx in desk.node.pool.values()] == ["0x"]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_what_fills_a_gap_is_offered_more_too(desk: Desk, restarts: bool) -> None:
+    desk.by_another_program(5)
+    desk.sender.send(call(0))
+    desk.node.pool.pop((KEY.address, 0))
+    desk.node.least_price = 3
+    desk.now_s += PATIENCE_S
+    desk.look()
+    if restarts:
+        desk.sender = desk.start()
+    pass_by(desk, 10)
+    assert [(tx.data, tx.price) for tx in desk.node.all_transactions()] == [("0x", 3), (call(0).data, 3)]
+    desk.settle()
+    assert desk.outbox.read() == []
+
+
+def test_only_what_is_next_is_offered_more(desk: Desk) -> None:
+    desk.by_another_program(1)
+    desk.node.least_price = 10**6
+    sent = [desk.sender.send(call(number)) for number in range(3)]
+    pass_by(desk, 10)
+    assert [each.posted.gas_prices for each in sent] == [[1]] * 3
+    desk.node.pool[KEY.address, 0] = replace(desk.node.pool[KEY.address, 0], price=10**6)
+    pass_by(desk, 4)
+    assert len(sent[0].posted.gas_prices) > 1
+    assert [each.posted.gas_prices for each in sent[1:]] == [[1]] * 2
+
+
+def waits_in(monkeypatch: pytest.MonkeyPatch, desk: Desk) -> None:
+    """Let a block come, and time pass, wherever the sender sleeps."""
+
+    def sleep(_s: float) -> None:
+        desk.now_s += 10
+        desk.node.seal()
+
+    monkeypatch.setattr("daisee.ledger.sender.time.sleep", sleep)
+
+
+def test_who_waits_for_a_later_call_looks_after_the_earlier_one(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits_in(monkeypatch, desk)
+    desk.sender.send(call(0))
+    later = desk.sender.send(call(1))
+    desk.node.pool.pop((KEY.address, 0))
+    desk.sender.wait(later, 3_600)
+    assert (desk.times(0), desk.times(1)) == (1, 1)
+
+
+def test_a_gap_is_filled_behind_what_is_settled_and_was_not_asked_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits_in(monkeypatch, desk)
+    desk.sender.send(call(0))
+    desk.by_another_program(1)
+    desk.sender = desk.start()
+    later = desk.sender.send(call(1))
+    desk.node.pool.pop((KEY.address, 1))
+    desk.sender.wait(later, 3_600)
+    assert [tx.data for tx in desk.node.all_transactions()] == [call(0).data, "0x", call(1).data]
+
+
+def test_who_waits_asks_again_where_an_answer_was_lost(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits_in(monkeypatch, desk)
+    sent = desk.sender.send(call(0))
+    desk.node.faults = ["answer lost", None, "request lost"]
+    assert desk.sender.wait(sent, 100).succeeded
+
+
+def test_who_waited_in_vain_is_told_that_the_node_is_silent(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits_in(monkeypatch, desk)
+    sent = desk.sender.send(call(0))
+    desk.node.faults = ["answer lost"] * 100
+    with pytest.raises(ChainError, match="the node does not answer: timed out"):
+        desk.sender.wait(sent, 100)
+    assert len(desk.node.faults) < 95
+    assert desk.sender.in_flight == [sent]
+
+
+# ---- the outbox
+
+
+def test_two_programs_do_not_share_an_outbox(desk: Desk) -> None:
+    desk.sender.send(call(0))
+    with pytest.raises(StoreError, match=r"another program of this account is at work, and has .*outbox\.json; wait until it"):
+        Outbox(desk.outbox.path)
+    desk.outbox.close()
+    assert [posted.call for posted in Outbox(desk.outbox.path).read()] == [call(0)]
+
+
+def test_what_was_let_go_is_not_written(desk: Desk) -> None:
+    sender, _ = desk.sender, desk.start()
+    with pytest.raises(StoreError, match=r"it was let go, .*; report was not sent"):
+        sender.send(call(0))
+    assert desk.node.pool == {}
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_what_was_refused_and_cannot_be_struck_out_stays_in_flight(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, goes_on: bool
+) -> None:
+    written: list[str] = []
+
+    def full_after_that(path: Path, text: str) -> None:
+        if written:
+            raise OSError(28, "No space left on device")
+        write_whole(path, text)
+        written.append(text)
+
+    desk.node.poor = True
+    with monkeypatch.context() as disk:
+        disk.setattr("daisee.ledger.outbox.write_whole", full_after_that)
+        sent = desk.sender.send(call(0))
+    assert desk.sender.in_flight == [sent]
+    assert [posted.call for posted in desk.outbox.read()] == [call(0)]
+    if not goes_on:
+        desk.sender = desk.start()
+    desk.settle()
+    assert desk.times(0) == 1
+
+
+# ---- refusals that are none, and giving up
+
+
+@pytest.mark.parametrize("silent", ["its count", "its transaction"])
+def test_a_refusal_is_not_believed_where_the_node_is_silent_after_it(desk: Desk, silent: str) -> None:
+    desk.node.poor = True
+    desk.node.faults = [None, None, None, *([] if silent == "its count" else [None]), "answer lost"]
+    sent = desk.sender.send(call(0))
+    assert desk.sender.in_flight == [sent]
+    desk.settle()
+    assert desk.times(0) == 1
+
+
+def test_a_refusal_is_not_believed_where_the_node_has_it_in_a_queue(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    take = desk.node._send
+
+    def take_it_and_then_refuse_it(raw: str) -> str:
+        take(raw)
+        raise Refused(POOR["besu"])
+
+    with monkeypatch.context() as queue:
+        queue.setattr(desk.node, "_send", take_it_and_then_refuse_it)
+        queue.setattr(desk.node, "_counted", lambda *_: 0)  # what waits in a queue does not count
+        sent = desk.sender.send(call(0))
+    assert desk.sender.in_flight == [sent]
+    desk.settle()
+    assert desk.times(0) == 1
+
+
+def test_a_node_that_still_reads_its_transactions_has_no_receipt_yet(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def still_reading(_wanted: str) -> None:
+        raise Refused("transaction indexing is in progress")
+
+    sent = desk.sender.send(call(0))
+    with monkeypatch.context() as reading:
+        reading.setattr(desk.node, "_receipt", still_reading)
+        assert desk.sender.outcome(sent) is None
+    desk.settle()
+    assert sent.happened
+
+
+def test_giving_up_costs_no_more_than_is_allowed(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.gas_price, desk.node.least_price = None, MAX_GAS_PRICE
+    desk.sender = desk.start()
+    sent = desk.sender.send(call(0))
+    with pytest.raises(ChainError, match=r"gas would cost 11\.25 gwei, and no more than 10 gwei is paid"):
+        desk.sender.give_up(sent)
+    assert sent.posted.empty_prices == []
+    assert [tx.data for tx in desk.node.pool.values()] == [call(0).data]
+
+
+def test_giving_up_that_cannot_be_written_changes_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    sent = desk.sender.send(call(0))
+    with monkeypatch.context() as disk:
+        disk.setattr("daisee.ledger.outbox.write_whole", full)
+        with pytest.raises(StoreError, match="No space left on device"):
+            desk.sender.give_up(sent)
+    assert sent.posted.empty_prices == []
+    desk.settle()
+    assert sent.happened
+
+
+def test_that_a_call_did_not_happen_is_as_deep_as_was_asked_for(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, confirmations=FOR_GOOD + 3)
+    desk.node.least_price = 2
+    sent = desk.sender.send(call(0))
+    desk.sender.give_up(sent)
+    for _ in range(FOR_GOOD + 2):
+        desk.node.seal()
+        assert desk.sender.outcome(sent) is None
+    desk.node.seal()
+    assert desk.sender.outcome(sent) is not None
+
+
+def test_a_lost_answer_does_not_make_a_chain_that_takes_nothing_back_one_that_does(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, confirmations=1)
+    desk.node.client, desk.node.least_price = "daisee/1", 2
+    sent = desk.sender.send(call(0))
+    desk.sender.give_up(sent)
+    desk.node.seal()
+    desk.node.faults = [None, None, None, "answer lost"]  # of the two receipts, of the newest block, and of who it is
+    with pytest.raises(ChainError):
+        desk.sender.outcome(sent)
+    assert desk.sender.outcome(sent) is not None
+
+
+def test_a_network_with_a_developers_id_loses_no_nonce_to_the_newest_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.ledger.bad_node.CHAIN_ID", 1337)
+    monkeypatch.setattr(f"{__name__}.CHAIN_ID", 1337)
+    desk = Desk(tmp_path, confirmations=1)
+    desk.node.client = "Geth/v1.13.15-stable/linux-amd64/go1.21.9"
+    desk.sender.send(call(0))
+    desk.node.forget_pool()
+    desk.by_another_program(5)
+    pass_by(desk, 2)
+    desk.node.reorganise(2, forget=True)
+    desk.node.hear_of(0)
+    desk.settle()
+    assert desk.times(0) == 1

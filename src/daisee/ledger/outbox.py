@@ -1,9 +1,14 @@
-"""What is in flight, on disk: written before it is sent, so that a crash forgets nothing. There is no key in it."""
+"""What is in flight, on disk: written before it is sent, so that a crash forgets nothing. There is no key in it.
+
+One program at a time has it: another one would write over what this one has on its way.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import re
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
@@ -13,7 +18,7 @@ from eth_utils.address import is_address
 
 from daisee import shallow
 from daisee.errors import StoreError
-from daisee.files import read_some, write_whole
+from daisee.files import hold, read_some, remove_unfinished, write_whole
 from daisee.ledger.transactions import Call
 
 MOST_BYTES = 64 * 2**20
@@ -42,11 +47,29 @@ class Posted:
 
 
 class Outbox:
-    """One account's file, for one chain."""
+    """One account's file, for one chain. Who has it holds a lock file beside it, until `close` or the end of this object."""
 
     def __init__(self, path: Path) -> None:
-        """Name a file; its folder is made when there is something to write."""
+        """Take a file for oneself; its folder is made. StoreError where another program has it, or its folder cannot be used."""
         self.path = path
+        try:
+            held = hold(path.with_name(f"{path.name}.lock"))
+        except BlockingIOError:
+            raise StoreError(
+                f"another program of this account is at work, and has {path}; wait until it has ended, or end it, and try again"
+            ) from None
+        except OSError as error:
+            raise StoreError(f"{path} cannot be locked: {error.strerror}") from error
+        self._let_go = weakref.finalize(self, os.close, held)
+        try:
+            remove_unfinished(path)
+        except OSError as error:
+            self.close()
+            raise StoreError(f"the folder of {path} cannot be used: {error.strerror}") from error
+
+    def close(self) -> None:
+        """Let others have it. Nothing can be written after that."""
+        self._let_go()
 
     def read(self) -> list[Posted]:
         """Answer what is in flight. StoreError where the file is not one of ours."""
@@ -65,6 +88,8 @@ class Outbox:
 
     def write(self, posted: Sequence[Posted]) -> None:
         """Write it down, the whole of it or nothing. StoreError where that cannot be."""
+        if not self._let_go.alive:
+            raise StoreError(f"{self.path} cannot be written: it was let go, and may be another program's by now")
         try:
             write_whole(self.path, json.dumps([asdict(each) for each in posted], indent=1) + "\n")
         except OSError as error:

@@ -2,7 +2,8 @@
 
 What makes a call happen once is its nonce: of all transactions of an account with the same nonce, a chain takes one. So a
 call is sent under one nonce, as often as it takes and for more money when it is stuck, and gets another nonce only when a
-transaction that is not ours is seen to have taken that one, so deep in the chain that it stays.
+transaction that is not ours is seen to have taken that one, so deep in the chain that it stays. A call waits for all with a
+lower nonce: they are looked after first, and only for what is next is more paid where blocks pass it by.
 """
 
 from __future__ import annotations
@@ -10,23 +11,24 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
 
 from eth_account.signers.local import LocalAccount
 from eth_typing import HexStr
-from eth_utils.address import to_checksum_address
 from hexbytes import HexBytes
 from web3 import Web3
 from web3.exceptions import BlockNotFound, TransactionIndexingInProgress, TransactionNotFound, Web3RPCError
-from web3.types import Nonce, TxParams, TxReceipt, Wei
+from web3.types import TxReceipt
 
 from daisee.errors import ChainError, StoreError, TransactionLost
 from daisee.ledger.answers import NODE_ERRORS, PASSING, POOR, TAKEN, said, words
 from daisee.ledger.depth import for_good_after
 from daisee.ledger.outbox import Outbox, Posted
 from daisee.ledger.reverts import reason_of
+from daisee.ledger.sent import Sent as Sent
+from daisee.ledger.signing import nothing_by, sign
 from daisee.ledger.taker import TakerSearch
 from daisee.ledger.transactions import Call, Outcome, hash_of, outcome_of
 from daisee.units import Address
@@ -42,39 +44,6 @@ PATIENCE_S = 30.0
 MOST_TIMES_PRICE = 100
 """How many times the first price a stuck transaction is offered for, at most."""
 POLL_S = 0.25
-NOTHING_GAS = 21_000
-
-
-@dataclass(slots=True)
-class Sent:
-    """A call on its way; its sender knows what becomes of it."""
-
-    posted: Posted
-    hashes: list[HexStr] = field(default_factory=list)
-    """Of each price that was offered; at most one of them is ever in the chain."""
-    empty_hashes: list[HexStr] = field(default_factory=list)
-    """Of what may be in the chain in its place, where it is given up."""
-    handed_over_at_s: float | None = None
-    """When the node last said that it has it; None while it did not."""
-    handed_over_in: int = 0
-    """The newest block then."""
-    told: str = ""
-    """What the node last had against it."""
-    seen_in: int | None = None
-    """The block that has it, not yet deep enough."""
-    search: TakerSearch | None = None
-    """For what took its nonce, once something has."""
-    outcome: Outcome | None = None
-
-    @property
-    def call(self) -> Call:
-        """Answer what is to be done."""
-        return self.posted.call
-
-    @property
-    def happened(self) -> bool:
-        """Tell whether it is in the chain; False too where it was given up, and something else has its nonce."""
-        return self.outcome is not None and self.outcome.transaction in self.hashes
 
 
 class Sender:
@@ -110,8 +79,12 @@ class Sender:
         self._head = 0
         self._next_nonce: int | None = None
         self.address = Address(account.address)
-        self.in_flight = [self._signed(Sent(posted)) for posted in (outbox.read() if outbox else [])]
+        self._nothing = nothing_by(self.address)
+        left = [self._signed(Sent(posted)) for posted in (outbox.read() if outbox else [])]
+        self.in_flight = [sent for sent in left if sent.call != self._nothing]
         """What is not settled, the oldest first."""
+        self._filler = next((sent for sent in left if sent.call == self._nothing), None)
+        """The empty payment that fills a gap before what is in flight."""
 
     def gas_price(self) -> int:
         """Answer what is offered for gas now. ChainError where the node asks more than is ever offered."""
@@ -123,7 +96,8 @@ class Sender:
     def send(self, call: Call) -> Sent:
         """Sign a call and hand it to the node. Where the node is silent after that, `outcome` hands it over again.
 
-        ChainError where nothing was sent: the node does not say what comes next, asks too much, or will not have this.
+        ChainError where nothing was sent: the node does not say what comes next, asks too much, or will not have this. What it
+        will not have stays in flight all the same where it cannot be struck out on the disk: who reads that will send it.
         StoreError where it could not be written down, and was not sent.
         """
         with said(f"{call.name} was not sent"):
@@ -140,8 +114,9 @@ class Sender:
         self._hand_over(sent)
         if sent.told and not PASSING.search(sent.told) and self._is_nowhere(sent):
             self.in_flight.remove(sent)
-            self._remembered()
-            raise ChainError(f"the node did not take {call.name}: {sent.told}")
+            if self._remembered():
+                raise ChainError(f"the node did not take {call.name}: {sent.told}")
+            self.in_flight.append(sent)
         self._next_nonce += 1
         log.debug("%s sent %s as %s", self.address, call.name, sent.hashes[-1])
         return sent
@@ -187,13 +162,21 @@ class Sender:
         return sent.outcome
 
     def wait(self, sent: Sent, timeout_s: float) -> Outcome:
-        """Answer what became of a call when it is settled; TransactionLost after a time, though it stays in flight."""
+        """Answer what became of a call when it is settled; TransactionLost after a time, though it stays in flight.
+
+        A node that does not answer is asked again until then; ChainError where it did not answer in the end.
+        """
         until = self._clock() + timeout_s
-        while (outcome := self.outcome(sent)) is None:
+        while True:
+            silent: ChainError | None = None
+            try:
+                if (outcome := self.outcome(sent)) is not None:
+                    return outcome
+            except ChainError as error:
+                silent = error
             if self._clock() > until:
-                raise TransactionLost(sent.hashes[-1], timeout_s, sent.told)
+                raise silent or TransactionLost(sent.hashes[-1], timeout_s, sent.told)
             time.sleep(POLL_S)
-        return outcome
 
     def unsettled(self) -> bool:
         """Tell whether transactions of this account are on their way, ours or another's. ChainError where nobody answers."""
@@ -235,17 +218,7 @@ class Sender:
         return sent
 
     def _sign(self, call: Call, nonce: int, price: int) -> HexBytes:
-        fields: TxParams = {
-            "nonce": Nonce(nonce),
-            "gas": call.gas,
-            "gasPrice": Wei(price),
-            "chainId": self._chain_id,
-            "value": Wei(call.value),
-            "data": call.data,
-        }
-        if call.to is not None:
-            fields["to"] = to_checksum_address(call.to)
-        return self._account.sign_transaction(fields).raw_transaction  # type: ignore[arg-type]  # eth-account's own narrower dict
+        return sign(self._account, self._chain_id, call, nonce, price)
 
     def _hand_over(self, sent: Sent) -> None:
         """Send it for its last price, or where the account has not so much, for the one before; note what the node says."""
@@ -267,11 +240,6 @@ class Sender:
             log.info("%s: the node says of %s: %s", self.address, call.name, sent.told)
             if not POOR.search(sent.told):
                 return
-
-    @property
-    def _nothing(self) -> Call:
-        """Answer the call that does nothing: an empty payment to itself, which uses a nonce up."""
-        return Call("nothing", self.address, HexStr("0x"), NOTHING_GAS)
 
     def _may_be_there(self, sent: Sent) -> bool:
         """Tell whether the node has it all the same, or does not say: a request may have come to it twice."""
@@ -322,16 +290,27 @@ class Sender:
         if sent.seen_in is not None:
             log.info("%s: block %d with %s is gone; it is sent again", self.address, sent.seen_in, sent.call.name)
             sent.seen_in = sent.handed_over_at_s = None
-        if sent.handed_over_at_s is not None and self._clock() - sent.handed_over_at_s < self._patience_s:
+        if self._is_patient_with(sent):
             return
-        deep = self._head - self._for_good + 1
-        if self._count("latest") > sent.posted.nonce and deep >= 0 and self._count(deep) > sent.posted.nonce:
+        following, deep = self._count("latest"), self._head - self._for_good + 1
+        if following > sent.posted.nonce and deep >= 0 and self._count(deep) > sent.posted.nonce:
             self._if_another_took_it(sent, deep)
             return
-        self._fill_gap(sent)
-        if sent.handed_over_at_s is not None:
-            self._pay_more(sent)
+        if following < sent.posted.nonce:
+            self._look_before(sent, following)
+        self._pay_more(sent, following)
         self._hand_over(sent)
+
+    def _is_patient_with(self, sent: Sent) -> bool:
+        return sent.handed_over_at_s is not None and self._clock() - sent.handed_over_at_s < self._patience_s
+
+    def _look_before(self, sent: Sent, following: int) -> None:
+        """Look after what has the account's next nonce: a call would wait for it for ever."""
+        for earlier in self.in_flight:
+            if earlier.posted.nonce == following:
+                self._look_after(earlier)
+                return
+        self._fill_gap(sent, following)
 
     def _if_another_took_it(self, sent: Sent, deep: int) -> None:
         """Give a call another nonce where a transaction that is not ours is found under this one, so deep that it stays."""
@@ -354,14 +333,20 @@ class Sender:
         self._signed(sent)
         self._hand_over(sent)
 
-    def _pay_more(self, sent: Sent) -> None:
-        """Offer more for what the node has and blocks pass by; where no block came, more money makes none come."""
-        if self._head <= sent.handed_over_in or not self._may_be_there(sent):
-            return  # the node may have forgotten it; then it will do as it was
+    def _pay_more(self, sent: Sent, following: int) -> None:
+        """Offer more for what the node has and blocks pass by, and for what it refuses and asks more for."""
         prices = sent.posted.prices
-        asked = int(self._web3.eth.gas_price) if self._gas_price is None else 0
-        more = min(max(_more_than(prices[-1]), asked), prices[0] * MOST_TIMES_PRICE, self._max_gas_price)
-        if more < _more_than(prices[-1]):
+        wanted = least = _more_than(prices[-1])
+        if sent.handed_over_at_s is None:
+            if not sent.told or PASSING.search(sent.told) or POOR.search(sent.told):
+                return
+            wanted, least = int(self._web3.eth.gas_price), prices[-1] + 1
+        elif sent.posted.nonce != following or self._head <= sent.handed_over_in or not self._may_be_there(sent):
+            return  # where no block came, more money makes none come; and what the node forgot will do as it was
+        elif self._gas_price is None:
+            wanted = max(least, int(self._web3.eth.gas_price))
+        more = min(wanted, max(prices[0], 1) * MOST_TIMES_PRICE, self._max_gas_price)
+        if more < least:
             return
         prices.append(more)
         if not self._remembered():
@@ -370,16 +355,24 @@ class Sender:
         log.info("%s: %s is stuck; it is sent for a gas price of %d", self.address, sent.call.name, more)
         self._signed(sent)
 
-    def _fill_gap(self, sent: Sent) -> None:
+    def _fill_gap(self, sent: Sent, free: int) -> None:
         """Send nothing, to itself, where a nonce before ours is free: what had it is gone, and ours would wait for ever."""
-        free = self._count("latest")
-        if self._count("pending") == free < min(other.posted.nonce for other in self.in_flight):
+        if self._filler is None or self._filler.posted.nonce != free:
+            if self._count("pending") != free:
+                return
             log.info("%s: nothing has nonce %d any more; an empty payment takes it", self.address, free)
-            self._hand_over(Sent(Posted(self._nothing, free, self._head, sent.posted.prices[-1:])))
+            self._filler = self._signed(Sent(Posted(self._nothing, free, self._head, sent.posted.prices[-1:])))
+            self._remembered()
+        if not self._is_patient_with(self._filler):
+            self._pay_more(self._filler, free)
+            self._hand_over(self._filler)
 
     def _remember(self) -> None:
+        if not self.in_flight:
+            self._filler = None  # nothing waits for it
         if self._outbox is not None:
-            self._outbox.write([sent.posted for sent in self.in_flight])
+            written = ([self._filler] if self._filler else []) + self.in_flight
+            self._outbox.write([sent.posted for sent in written])
 
     def _remembered(self) -> bool:
         """Write down what is in flight, where a call is on its way already and a full disk is no reason to lose sight of it."""
@@ -393,7 +386,7 @@ class Sender:
 
 def _more_than(price: int) -> int:
     """Answer an eighth more, rounded up; nodes ask for a tenth, or for that, to replace a transaction."""
-    return price + -(-price // 8)
+    return price + max(1, -(-price // 8))
 
 
 def _gwei(price: int) -> str:

@@ -73,6 +73,7 @@ class Hand:
         web3 = self.book.web3
         self.book.must_be_up_to_date()
         outbox = Outbox(self.book.keystore.folder.parent / "outbox" / f"{self.address}-{genesis_of(web3)[2:10]}.json")
+        click.get_current_context().call_on_close(outbox.close)
         return Sender(
             web3, self.account, gas_price=None, max_gas_price=self.max_gas_price,
             confirmations=self.confirmations or believed_after(web3), outbox=outbox, patience_s=PATIENCE_S,
