@@ -336,6 +336,17 @@ def test_a_block_that_comes_between_two_questions_is_not_taken_for_anothers(tmp_
     assert desk.times(0) == 1
 
 
+def test_a_block_that_goes_between_two_questions_settles_nothing(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, confirmations=1)
+    sent = desk.sender.send(call(0))
+    desk.node.seal()
+    desk.node.faults = [None, "a reorganisation first"]  # after its receipt was asked for, before the newest block is
+    assert desk.sender.outcome(sent) is None
+    outcome = desk.sender.outcome(sent)
+    assert outcome is not None
+    assert outcome.block == 2
+
+
 def test_a_block_that_is_gone_when_it_is_looked_at_settles_nothing(desk: Desk) -> None:
     sent = desk.sender.send(call(0))
     for _ in range(CONFIRMATIONS):

@@ -271,15 +271,13 @@ class Sender:
         return max(self._confirmations, for_good_after(self._web3))
 
     def _is_settled(self, sent: Sent, receipt: TxReceipt) -> bool:
-        """Tell whether a receipt's block is as deep as is asked, and still in the chain; of the newest, the receipt says so.
+        """Tell whether a receipt's block is as deep as is asked, and still in the chain.
 
         That a call did not happen is known only for good: it may be wanted again.
         """
         wanted = self._confirmations if hash_of(receipt) in sent.hashes else self._for_good
         if self._head - receipt["blockNumber"] + 1 < wanted:
             return False
-        if wanted == 1:
-            return True
         try:
             return self._web3.eth.get_block(receipt["blockNumber"])["hash"] == receipt["blockHash"]
         except BlockNotFound:
