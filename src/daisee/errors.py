@@ -82,7 +82,9 @@ class TransactionReverted(LedgerError):
     def __init__(self, error: str, facts: dict[str, object] | None = None) -> None:
         self.error = error
         self.facts = dict(facts or {})
-        told = ", ".join(f"{name} {value}" for name, value in self.facts.items())
+        told = ", ".join(
+            f"{name} {'0x' + value.hex() if isinstance(value, bytes) else value}" for name, value in self.facts.items()
+        )
         super().__init__(f"the contract refused: {error}" + (f" ({told})" if told else ""))
 
 

@@ -58,6 +58,19 @@ def test_values_are_told_by_name_or_else_all_by_their_places(monkeypatch: pytest
     assert answered == [{"a": 5, "b": 6}, {"0": 5, "1": 6}, {"0": 5, "1": 6}]
 
 
+def test_what_only_looks_like_an_address_is_shown_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    digits = "0x" + "ab" * 20
+    kinds = ["string", "address", "string[]", "(address,string)[2]", "bytes2"]
+    outputs = [{"type": kind, "name": name} for name, kind in zip("abcde", kinds, strict=True)]
+    outputs[3] |= {"type": "tuple[2]", "components": [{"type": "address", "name": ""}, {"type": "string", "name": ""}]}  # type: ignore[dict-item]
+    answer = encode(kinds, [digits, digits, [digits], [(digits, digits)] * 2, b"\x01\x02"])
+    contract = AnyContract(answering(monkeypatch, answer), SOMEWHERE, [{**view("told"), "outputs": outputs}])
+    written = Web3.to_checksum_address(digits)
+    assert contract.ask(contract.functions[0], []) == {
+        "a": digits, "b": written, "c": [digits], "d": [[written, digits]] * 2, "e": "0x0102",
+    }  # fmt: skip
+
+
 def test_a_function_without_a_type_is_a_function() -> None:
     contract = AnyContract(Web3(), SOMEWHERE, [{"name": "sun", "inputs": [{"name": "at", "type": "uint256"}]}, {"type": "event"}])
     assert [each.signature for each in contract.functions] == ["sun(uint256)"]

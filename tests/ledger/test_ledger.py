@@ -135,6 +135,47 @@ def test_a_refusal_has_its_name_whichever_client_says_it(error: dict[str, Any]) 
     assert (refused.error, refused.facts) == ("ExchangeSuspended", {"home": "0x" + "11".rjust(40, "0")})
 
 
+REASON = f"0x08c379a0{encode(['string'], ['not yours']).hex()}"
+WORDLESS = "VM Exception while processing transaction: revert"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ({"code": -32000, "message": "Execution reverted", "data": REASON}, "not yours"),  # Besu
+        ({"code": -32000, "message": "Execution reverted: not yours", "data": REASON}, "not yours"),
+        ({"code": -32000, "message": "Execution reverted: not yours"}, "not yours"),
+        ({"code": -32000, "message": "Execution reverted", "data": "0x"}, "no reason given"),
+        ({"code": -32000, "message": "Execution reverted"}, "no reason given"),
+        ({"code": -32015, "message": "VM execution error.", "data": REASON}, "not yours"),  # Nethermind
+        ({"code": -32015, "message": "VM execution error."}, "no reason given"),
+        ({"code": -32000, "message": "Reverted"}, "no reason given"),
+        (
+            {"code": -32603, "message": "Error: VM Exception: reverted with reason string 'not yours'", "data": REASON},
+            "not yours",
+        ),
+        ({"code": -32603, "message": "Internal error", "data": REASON}, "not yours"),
+        ({"code": -32000, "message": WORDLESS}, WORDLESS),  # Ganache, Hardhat
+        ({"code": 3, "message": "execution reverted", "data": f"0x4e487b71{0x99:064x}"}, "Panic (code 153)"),
+    ],
+)
+def test_a_refusal_is_one_whatever_words_and_codes_a_client_has(error: dict[str, Any], told: str) -> None:
+    refused = refusal_of(error)
+    assert (type(refused), str(refused)) == (TransactionReverted, f"the contract refused: {told}")
+
+
+@pytest.mark.parametrize("message", ["out of gas", "header not found", "method not found"])
+def test_what_is_no_refusal_is_told_in_the_nodes_words(message: str) -> None:
+    told = refusal_of({"code": -32000, "message": message})
+    assert (type(told), f"error: {message}" in str(told), "{" in str(told)) == (ChainError, True, False)
+    assert ("takes more gas" in str(told)) == (message == "out of gas")
+
+
+def test_bytes_are_told_as_hex() -> None:
+    refused = TransactionReverted("AccessControlUnauthorizedAccount", {"neededRole": b"\x12\xff"})
+    assert str(refused) == "the contract refused: AccessControlUnauthorizedAccount (neededRole 0x12ff)"
+
+
 @pytest.mark.parametrize(
     "data",
     [NOT_TEXT, f"Reverted {NOT_TEXT}", "0x123", "0xzz", "Reverted 0x08c379a0", "Reverted 0x123", {}, [], 7, None, SUSPENDED[:40]],

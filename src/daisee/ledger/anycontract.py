@@ -12,7 +12,7 @@ from eth_abi.abi import decode, encode, is_encodable, is_encodable_type
 from eth_abi.exceptions import DecodingError, EncodingError
 from eth_typing import HexStr
 from eth_utils.abi import collapse_if_tuple
-from eth_utils.address import is_address, to_checksum_address
+from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 from web3 import Web3
 from web3.exceptions import Web3RPCError
@@ -56,7 +56,8 @@ class Function:
     def data(self, arguments: Sequence[str]) -> HexStr:
         """Encode a call from what people wrote. UsageError names the argument that does not fit, and what would."""
         if len(arguments) != len(self.inputs):
-            raise UsageError(f"{self.told} takes {len(self.inputs)} arguments, not {len(arguments)}")
+            wanted = f"{len(self.inputs)} argument{'' if len(self.inputs) == 1 else 's'}"
+            raise UsageError(f"{self.told} takes {wanted}, not {len(arguments)}")
         values = [read_argument(text, kind, name) for text, (name, kind) in zip(arguments, self.inputs, strict=True)]
         try:
             return HexStr("0x" + (self.selector + encode([kind for _, kind in self.inputs], values)).hex())
@@ -100,7 +101,7 @@ class AnyContract:
             raise ChainError(
                 f"{self.address} does not answer {function.name} as the ABI says; is it the right contract, or file?"
             ) from error
-        plain = [_plain(value) for value in values]
+        plain = [_plain(value, kind) for value, (_, kind) in zip(values, function.outputs, strict=True)]
         if len(plain) == 1:
             return plain[0]
         names = [name for name, _ in function.outputs]
@@ -252,10 +253,12 @@ def _kind(field: dict[str, Any]) -> str:
     return kind
 
 
-def _plain(value: Any) -> Any:
-    """Turn what a contract answers into what JSON has: bytes as hex, addresses with their checksum."""
+def _plain(value: Any, kind: str) -> Any:
+    """Turn what a contract answers, of a type, into what JSON has: bytes as hex, addresses with their checksum."""
+    listed = LIST.fullmatch(kind)
+    if listed or kind.startswith("("):
+        kinds = [listed[1]] * len(value) if listed else _parts(kind)
+        return [_plain(each, part) for each, part in zip(value, kinds, strict=True)]
     if isinstance(value, bytes):
         return "0x" + value.hex()
-    if isinstance(value, tuple | list):
-        return [_plain(each) for each in value]
-    return to_checksum_address(value) if isinstance(value, str) and is_address(value) else value
+    return to_checksum_address(value) if kind == "address" else value

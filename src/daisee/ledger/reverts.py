@@ -9,9 +9,10 @@ from typing import Any
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 from eth_utils.abi import collapse_if_tuple, function_abi_to_4byte_selector
-from web3.exceptions import ContractLogicError
+from web3.exceptions import ContractLogicError, Web3RPCError
 
 from daisee.errors import ChainError, DaiseeError, TransactionReverted
+from daisee.ledger.answers import words
 from daisee.ledger.artifacts import load
 from daisee.plain import plain
 
@@ -21,19 +22,30 @@ LONGEST = 300
 _STRING_ERROR = bytes.fromhex("08c379a0")
 _PANIC = bytes.fromhex("4e487b71")
 _HEX = re.compile(r"(?:Reverted )?0x([0-9a-fA-F]*)")
-_WORDS = re.compile(r"(execution reverted|VM execution error\.?)(: )?")
-"""What stands before a reason, or instead of one: geth's and its kin's, Parity's and Nethermind's."""
+_WORDS = re.compile(r"^((execution reverted|VM execution error\.?|reverted)(: |$))+", re.IGNORECASE)
+"""What stands before a reason, or instead of one: geth's and its kin's, Besu's, Parity's and Nethermind's."""
+_REFUSED = re.compile(r"execution reverted|VM execution error|VM Exception.*revert|^reverted", re.IGNORECASE)
+"""What a node says, whatever its code, where a contract refused; Hardhat's and Ganache's words too."""
+_PANIC_CODE = re.compile(r"[0-9a-fA-F]{2}")
+_MORE_GAS = "; that takes more gas than was given (--gas, where a command has it), or than the node lets a question take"
 
 
 def reason_of(error: Exception) -> DaiseeError:
     """Turn what web3 raised into our own error: a refusal with its name and facts, or a ChainError."""
-    if not isinstance(error, ContractLogicError):
+    if isinstance(error, KeyError) and _PANIC_CODE.fullmatch(str(*error.args[:1])):
+        return TransactionReverted("Panic", {"code": int(error.args[0], 16)})  # one that web3 has no words for
+    if isinstance(error, ContractLogicError):
+        told, data = plain(str(error.message or "")), _data_in(error.data)
+    elif isinstance(error, Web3RPCError):
+        told, data = words(error), _data_in(error.rpc_response)
+        if not _REFUSED.search(told) and not _is_known(data):
+            return ChainError(f"the node answered with an error: {told}" + (_MORE_GAS if "out of gas" in told.lower() else ""))
+    else:
         return ChainError(f"the node answered with an error: {plain(str(error))}")
-    data = _data_in(error.data)
     if data:
         return decode_revert(data)
     # A client that sends no data has put all there is into its words; of a refusal without a reason, geth has only these.
-    return TransactionReverted(_WORDS.sub("", plain(str(error.message or "")[:LONGEST]), count=1) or NO_REASON)
+    return TransactionReverted(_WORDS.sub("", told[:LONGEST]) or NO_REASON)
 
 
 def _data_in(told: object) -> bytes:
@@ -47,8 +59,12 @@ def _data_in(told: object) -> bytes:
         return bytes.fromhex(found[1]) if found and len(found[1]) % 2 == 0 else b""
     if not isinstance(told, dict):
         return b""
-    named = [told[name] for name in ("data", "result", "return") if name in told]
+    named = [told[name] for name in ("error", "data", "result", "return") if name in told]
     return next(filter(None, map(_data_in, named or told.values())), b"")
+
+
+def _is_known(data: bytes) -> bool:
+    return data[:4] in (_STRING_ERROR, _PANIC) or data[:4] in _errors()
 
 
 def decode_revert(data: bytes) -> TransactionReverted:
