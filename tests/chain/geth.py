@@ -59,9 +59,9 @@ RUNNING: list[Node] = []
 
 
 @contextlib.contextmanager
-def dev(program: str, folder: Path, balances: Mapping[Address, int]) -> Iterator[Node]:
-    """Run `geth --dev`; its own account, which has all the money, pays these first."""
-    with _running(program, folder, ["--dev", f"--dev.period={PERIOD_S}"], DEV_GAS_PRICE) as node:
+def dev(program: str, folder: Path, balances: Mapping[Address, int], period_s: int = PERIOD_S) -> Iterator[Node]:
+    """Run `geth --dev`; its own account, which has all the money, pays these first. With no period it is idle in between."""
+    with _running(program, folder, ["--dev", f"--dev.period={period_s}"], DEV_GAS_PRICE) as node:
         for account, balance in balances.items():
             _pay(node.chain, account, balance)
         yield node

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
 import httpx2
 import pytest
 
-from daisee.cli import main
+from daisee.cli import daisee, main
 
 DAISEE = [sys.executable, "-m", "daisee"]
 STOPS_WITHIN_S = 10.0
@@ -36,6 +37,26 @@ def test_help_shows_the_tree_of_rooms(capsys: pytest.CaptureFixture[str]) -> Non
     assert re.search(r"^  demo ", out, re.MULTILINE)
     assert re.search(r"^  ledger .*\n(    .*\n)*    exchange ", out, re.MULTILINE)
     assert re.search(r"^      members ", out, re.MULTILINE)
+
+
+def numbers_of(command: click.Command) -> Iterator[click.Parameter]:
+    """Walk a tree of commands for what takes a number that need not be whole."""
+    yield from (each for each in command.params if isinstance(each.type, click.types.FloatParamType))
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
+            yield from numbers_of(below)
+
+
+def test_every_number_has_an_end() -> None:
+    found = list(numbers_of(daisee))
+    assert len(found) > 10
+    for option in found:
+        for text in ("nan", "inf", "-inf", "NaN"):
+            with pytest.raises(click.BadParameter):
+                option.type.convert(text, option, None)
 
 
 @pytest.mark.parametrize(

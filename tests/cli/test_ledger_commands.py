@@ -275,7 +275,33 @@ BAD: dict[str, tuple[str, str, int, str]] = {
     "no time": ("exchange report --until soon", "A", 2, "is no time"),
     "no draw": ("exchange report --drew B", "A", 2, "how much of whom"),
     "nothing allowed": ("coin approve", "A", 2, "name an amount, or --unlimited"),
-    "no such node": ("account fund A --of-the-node", "A", 2, "no account of its own"),
+    "ahead of the chain's own clock": ("exchange report --own 0kWh", "A", 1, "a report ends now or earlier"),
+    "no such node": ("account fund A --of-the-node", "", 2, "no account of its own"),
+    "of the node, by another": ("account fund A --of-the-node", "A", 2, "leave --as out"),
+    "below zero as an option": ("coin transfer B -1DSC", "A", 2, "no amount is below zero"),
+    "no end of waiting": ("coin transfer B 1 --timeout inf", "A", 2, "is not in the range"),
+    "no number to wait": ("coin transfer B 1 --timeout nan", "A", 2, "nan is no number"),
+    "to the coin": ("coin transfer C 1", "A", 2, "is the coin's own contract, where coins would be lost"),
+    "made for the coin": ("coin mint C 1", "O", 2, "where coins would be lost"),
+    "no data for the exchange": (
+        "contract send C approveAndCall X 1 0x12 --abi coin",
+        "A",
+        1,
+        "not with this data; nothing was sent",
+    ),
+    "a tenth of a permille": (
+        "exchange order place --below 0.01% --amount 1kWh --at-most 1 --of B",
+        "A",
+        2,
+        "tenths of a percent",
+    ),
+    "below nothing": ("exchange order place --below 0% --amount 1kWh --at-most 1 --of B", "A", 2, "it is 0.1% to 100%"),
+    "half a permille": ("exchange order place --below 0.3005 --amount 1kWh --at-most 1 --of B", "A", 2, "tenths of a percent"),
+    "drawn of nobody": ("exchange report --drew =1kWh", "A", 2, "how much of whom"),
+    "drawn nothing said": ("exchange report --drew B=", "A", 2, "how much of whom"),
+    "one argument": ("contract call C balanceOf A B --abi coin", "", 2, "takes 1 argument, not 2"),
+    "whose quote": ("exchange quote 1kWh --of B --at-most 1", "", 2, "Name one with --for, or in DAISEE_ACCOUNT"),
+    "whose books": ("account show", "", 2, "Name one with its address, or in DAISEE_ACCOUNT"),
     "no contract": ("contract call A name --abi coin", "", 2, "no contract at"),
     "no function": ("contract call C foo --abi coin", "", 2, "has no function foo"),
     "no ABI": ("contract call C foo --abi deployment.json", "", 2, "is no ABI"),
@@ -293,6 +319,7 @@ def test_what_cannot_be_is_one_line_and_changes_nothing(market: Desk, case: str)
     command, who, expected_code, words = BAD[case]
     swapped = "0x" + market.b[2:].swapcase()
     said = {"A": market.a, "B": market.b, "O": market.operator, "C": market.community.coin.address, "swapped": swapped}
+    said |= {"X": market.community.exchange.address, "B=": f"{market.b}="}
     web3, before = market.community.web3, market.community.web3.eth.block_number
     code, out, err = market.run(*(said.get(word, word) for word in command.split()), who=said.get(who, ""))
     assert (code, out, err.count("\n")) == (expected_code, "", 1), err

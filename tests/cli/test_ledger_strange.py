@@ -87,6 +87,57 @@ def test_little_is_not_shown_as_nothing(market: Desk) -> None:
     assert "remaining 2 J, requested 5 J" in err
 
 
+def asked_instead(market: Desk, monkeypatch: pytest.MonkeyPatch, **answers: Any) -> None:
+    """Let the node answer some methods otherwise: with a value, or an error that is raised."""
+    rpc = market.community.chain.rpc
+
+    def asked(_self: Any, method: str, params: list[Any]) -> Any:
+        answer = answers.get(method, asked)
+        if isinstance(answer, Exception):
+            raise answer
+        return rpc(method, params) if answer is asked else answer
+
+    monkeypatch.setattr(type(market.community.chain), "rpc", asked)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ChainError("execution reverted", 3, f"0x4e487b71{0x11:064x}"), "Panic (code 17); a number would be below zero"),
+        (ChainError("execution reverted", 3, f"0x4e487b71{0x99:064x}"), "Panic (code 153)\n"),
+        (ChainError("execution reverted", 3, "0xe2517d3f" + "11".rjust(64, "0") + "22" * 32), f"neededRole 0x{'22' * 32}); this"),
+        (ChainError("out of gas", -32000), "error: out of gas; that takes more gas than was given"),
+    ],
+)
+def test_a_question_that_is_refused_comes_with_advice(
+    market: Desk, monkeypatch: pytest.MonkeyPatch, error: ChainError, words: str
+) -> None:
+    asked_instead(market, monkeypatch, eth_call=error)
+    code, out, err = market.run("contract", "call", market.community.coin.address, "name", "--abi", "coin")
+    assert (code, out, err.count("\n"), words in err) == (1, "", 1, True), err
+
+
+def test_a_contract_that_takes_no_payment_of_the_node_is_said_to(market: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = ChainError("execution reverted", -32000)
+    asked_instead(market, monkeypatch, eth_accounts=[market.operator], eth_estimateGas=refusal, eth_sendTransaction=refusal)
+    code, _, err = market.run("account", "fund", market.community.coin.address, "--of-the-node")
+    assert (code, err) == (1, "daisee: the contract refuses: no reason given\n")
+
+
+def test_a_node_that_is_behind_pays_nobody(market: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    behind = {"currentBlock": "0x5", "highestBlock": "0x99"}
+    asked_instead(market, monkeypatch, eth_accounts=[market.operator], eth_syncing=behind, eth_sendTransaction="0x" + "00" * 32)
+    code, _, err = market.run("account", "fund", market.a, "--of-the-node")
+    assert (code, "so nothing is sent through it" in err) == (1, True)
+
+
+def test_the_account_of_the_environment_is_the_one_that_is_asked_about(market: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAISEE_ACCOUNT", market.a)
+    assert market.told("account", "show")["account"] == market.a
+    assert market.told("account", "show", market.b)["account"] == market.b
+    assert market.told("exchange", "quote", "1kWh", "--of", market.b, "--at-most", "0.2DSC")["bought_j"] == 3_600_000
+
+
 def test_figures_have_the_digits_that_there_are() -> None:
     assert [written(coins(amount), 4) for amount in (0, 1, 10**18, 1_234 * 10**18 + 10**13)] == [
         "0.0000", "0.000000000000000001", "1.0000", "1,234.00001",
@@ -226,8 +277,9 @@ def test_a_file_of_another_kind_is_no_deployment(market: Desk) -> None:
     path.write_text(json.dumps({name: value for name, value in told.items() if name != "genesis"}))
     assert "it has no 'genesis'" in market.run("coin", "supply")[2]
     path.write_text(json.dumps({**told, "block": 99_999}))
-    code, _, err = market.run("verify")
-    assert (code, "block 99999 is not there yet" in err) == (2, True)
+    for command in (("verify",), ("exchange", "events")):
+        code, out, err = market.run(*command)
+        assert (code, out, "block 99999 is not there yet" in err) == (2, "", True)
 
 
 def test_a_deployment_that_was_cut_off_goes_on_with_its_coin(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,7 @@ from daisee.chain.remote import RemoteChain
 from daisee.chain.url import shown
 from daisee.cli.keys import keystore_option, password_file_option, password_from
 from daisee.cli.ledger.amounts import ACCOUNT, NODE_URL
+from daisee.cli.ranges import Within
 from daisee.demo.data import Measured, load
 from daisee.demo.ground import NodeGround
 from daisee.demo.headless import run_headless
@@ -80,7 +81,7 @@ def _finite(number: float) -> float:
 @click.option("--start", type=IsoTime(), help="Begin the data here; UTC where no zone is given.")
 @click.option(
     "--days",
-    type=click.FloatRange(0, 100_000, min_open=True),
+    type=Within(0, 100_000, min_open=True),
     metavar="N",
     help="Only so many days of it; a part of a day will do.",
 )
@@ -94,7 +95,7 @@ def _finite(number: float) -> float:
 )
 @click.option(
     "--speed",
-    type=click.FloatRange(0.001, 1e7),
+    type=Within(0.001, 1e7),
     callback=lambda _ctx, _param, value: value if value is None else _finite(value),
     show_default=f"{DEFAULT_SPEED:g}; with real nodes {NODES_SPEED:g}",
     help="Street seconds in a second.",

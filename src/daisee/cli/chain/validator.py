@@ -12,6 +12,7 @@ from daisee.chain.diagnosis import needed
 from daisee.chain.network import Network, NodeFolder, folders_here, is_network, read_network
 from daisee.chain.standing import Standing
 from daisee.chain.votes import Vote, look, vote, withdraw
+from daisee.cli.ranges import Within
 from daisee.cli.saying import json_option, say, say_table
 from daisee.errors import UsageError
 from daisee.ledger.addresses import read_address
@@ -23,7 +24,7 @@ timeout_option = click.option(
     "timeout_s",
     default=120.0,
     show_default=True,
-    type=click.FloatRange(1),
+    type=Within(1, 86_400),
     help="Wait so many seconds for the vote.",
 )
 

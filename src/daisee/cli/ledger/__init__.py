@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,11 @@ class NodesAreStrangers(click.Group):
         """Run a command. With DAISEE_DEBUG=1 an error stays what it is: it may be ours."""
         try:
             return super().invoke(ctx)
+        except click.NoSuchOption as error:
+            if not re.match(r"-[0-9.]", error.option_name):
+                raise
+            told = f"{error.option_name} is no option, and no amount is below zero; what is meant to begin with - comes after --"
+            raise click.UsageError(told, error.ctx) from error
         except (DaiseeError, click.exceptions.Exit):
             raise
         except (*NODE_ERRORS, AttributeError, IndexError) as error:
@@ -96,7 +102,7 @@ def verify_command(book: Book, since: int | None, as_json: bool) -> int:
     """
     exchange = book.exchange
     if since is None:
-        since = book.record.block if book.record else 0
+        since = book.begin
     _must_see_it_begin(book, since)
     found = verify(book.web3, exchange.address, since)
     if as_json:

@@ -7,20 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from eth_account import Account
 from eth_typing import HexStr
 from web3 import Web3
 from web3.types import TxParams, Wei
 
 from daisee.cli.keys import password_file_option, password_from
+from daisee.cli.ledger.advice import advice_on
 from daisee.cli.ledger.amounts import ACCOUNT, SOME_GAS_MONEY
 from daisee.cli.ledger.book import Book
 from daisee.cli.ledger.figures import in_ether
 from daisee.cli.ledger.hand import Hand, became, must, signs
 from daisee.cli.saying import json_option, say, say_table
-from daisee.errors import ChainError, KeystoreError, UsageError
+from daisee.errors import ChainError, KeystoreError, TransactionReverted, UsageError
 from daisee.files import write_whole
 from daisee.keystore import encrypted, read_bare_key, read_key_file
+from daisee.ledger.answers import NODE_ERRORS
+from daisee.ledger.reverts import reason_of
 from daisee.ledger.transactions import Call
 from daisee.units import Address
 
@@ -110,15 +114,15 @@ def export_account(
 
 
 @account_group.command()
-@click.argument("account", type=ACCOUNT, required=False)
+@click.argument("account", type=ACCOUNT, required=False, envvar="DAISEE_ACCOUNT")
 @json_option
 @click.pass_obj
 def show(book: Book, account: Address | None, as_json: bool) -> None:
     """Show what an account has: money for gas, transactions, and coins where a community's contracts are known.
 
-    Without an address, the keystore's only account.
+    Without an address, the account of DAISEE_ACCOUNT, else the keystore's only one.
     """
-    account = account or book.only_account()
+    account = account or book.only_account("its address")
     named = Web3.to_checksum_address(account)
     gas_money, sent = book.web3.eth.get_balance(named), book.web3.eth.get_transaction_count(named)
     told: dict[str, Any] = {
@@ -178,14 +182,28 @@ def unstick(hand: Hand) -> None:
 
 
 def _fund_of_the_node(hand: Hand, account: Address, amount: int, told: str) -> None:
+    given = click.get_current_context().get_parameter_source
+    ours = {
+        "named": "--as",
+        "password_file": "--password-file",
+        "max_gas_price": "--max-gas-price",
+        "confirmations": "--confirmations",
+    }
+    unused = [option for name, option in ours.items() if given(name) == ParameterSource.COMMANDLINE]
+    must(not unused, f"--of-the-node signs with the node's own key; leave {' and '.join(unused)} out")
     web3 = hand.book.web3
+    hand.book.must_be_up_to_date()
     own = web3.eth.accounts
     must(bool(own), "this node has no account of its own (`geth --dev` has one); name one of yours with --as")
     before = web3.eth.get_balance(own[0])
     if before < amount:
         raise UsageError(f"the node's account has {in_ether(before)} only; name a smaller --amount")
     payment: TxParams = {"from": own[0], "to": Web3.to_checksum_address(account), "value": Wei(amount)}
-    sent = web3.eth.send_transaction(payment)
+    try:
+        sent = web3.eth.send_transaction(payment)
+    except NODE_ERRORS as error:
+        reason = reason_of(error)
+        raise advice_on(reason, "") if isinstance(reason, TransactionReverted) else reason from error
     receipt = web3.eth.wait_for_transaction_receipt(sent, timeout=hand.timeout_s)
     if receipt["status"] != 1:
         raise ChainError(f"the node's payment was refused in block {receipt['blockNumber']}")

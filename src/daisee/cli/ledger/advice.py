@@ -11,7 +11,7 @@ from daisee.ledger.transactions import Call, Outcome
 from daisee.units import Address, coins
 
 _SIGNED = "the signature does not fit; sign anew"
-_NO_PAYEE = "that contract does not take this coin's payments; send to it with `daisee ledger coin transfer`"
+_NO_PAYEE = "that contract does not take such a payment, or not with this data; nothing was sent"
 ADVICE = {
     "AccessControlBadConfirmation": "an account gives back its own roles only",
     "AccessControlEnforcedDefaultAdminDelay": "the handing over of the admin's role has not begun, or has to wait longer",
@@ -54,7 +54,7 @@ ADVICE = {
     "ExchangeOfferEnded": "the end of an offer lies in the future",
     "ExchangeOwnSeller": "a home does not buy of itself",
     "ExchangePriceAboveMaximum": "the seller asks more; name a higher --at-most, or another seller",
-    "ExchangeReportAhead": "a report ends now or earlier; is this machine's clock right?",
+    "ExchangeReportAhead": "a report ends now or earlier; compare this machine's clock",
     "ExchangeReportEmpty": "a report ends after the one before",
     "ExchangeReportOutOfOrder": "the home has reported up to another moment meanwhile; ask with `daisee ledger exchange home`",
     "ExchangeSellerNamedTwice": "name each seller once",
@@ -72,6 +72,16 @@ ADVICE = {
     "SafeERC20FailedOperation": "the coin did not pay; nothing was bought",
     "StringTooLong": "that name is too long",
 }
+PANICS = {
+    0x01: "what the contract takes for certain is not so",
+    0x11: "a number would be below zero, or larger than the contract can hold",
+    0x12: "that would be a division by zero",
+    0x21: "that number is none of those that the contract has names for",
+    0x31: "a list is empty from which something was to be taken",
+    0x32: "a list has no such place",
+    0x41: "that is more than the contract has room for",
+}
+"""What Solidity's own checks find, by their code."""
 MONEY = {"balance", "needed", "allowance", "paid", "cost", "pricePerKwh", "maxPricePerKwh"}
 TIMES = {"until", "since", "reportedUntil", "latest", "now_"}
 
@@ -81,6 +91,8 @@ def advice_on(refusal: TransactionReverted, symbol: str, because: str = "") -> L
     facts = ", ".join(f"{_name(name)} {_value(name, value, symbol)}" for name, value in refusal.facts.items())
     told = f"the contract refuses: {refusal.error}" + (f" ({facts})" if facts else "")
     advice = ADVICE.get(because or refusal.error)
+    if refusal.error == "Panic":
+        advice = PANICS.get(int(str(refusal.facts["code"])))
     return LedgerError(f"{told}; {advice}" if advice else told)
 
 

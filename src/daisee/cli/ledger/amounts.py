@@ -176,9 +176,12 @@ class TimeType(Written):
 
 
 class ChargeType(Written):
-    """A state of charge, 0 to 1."""
+    """A state of charge, 0 to 1; as a bound above zero, and such as the ledger keeps it."""
 
     name = "charge"
+
+    def __init__(self, *, as_bound: bool = False) -> None:
+        self.as_bound = as_bound
 
     def read(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read `30%` or `0.3`."""
@@ -186,6 +189,10 @@ class ChargeType(Written):
         share = float(found[1]) / (100 if found[2] else 1) if found else -1.0
         if not 0 <= share <= 1:
             self.unfit(text, "is no state of charge; write it like 30% or 0.3", param, ctx)
+        if found and self.as_bound:
+            permille = Decimal(found[1]) * (10 if found[2] else 1_000)
+            if not permille or permille != permille.to_integral_value():
+                self.unfit(text, "is no bound that the ledger keeps: it is 0.1% to 100%, in tenths of a percent", param, ctx)
         return share
 
 
@@ -197,12 +204,13 @@ class DrawType(Written):
     def read(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Address, Joules]:
         """Read `0x...=0.3kWh`."""
         seller, equals, energy = text.partition("=")
-        if not equals:
+        if not (equals and seller and energy):
             self.unfit(text, "does not say how much of whom; write it like 0x...=0.3kWh", param, ctx)
         return ACCOUNT.read(seller, param, ctx), ENERGY.read(energy, param, ctx)
 
 
-ACCOUNT, NODE_URL, TIME, CHARGE, DRAW = AccountType(), NodeUrlType(), TimeType(), ChargeType(), DrawType()
+ACCOUNT, NODE_URL, TIME, DRAW = AccountType(), NodeUrlType(), TimeType(), DrawType()
+CHARGE, CHARGE_BOUND = ChargeType(), ChargeType(as_bound=True)
 ENERGY, COINS, GAS_MONEY = EnergyType(), MoneyType(), GasMoneyType()
 SOME_ENERGY, SOME_COINS, SOME_GAS_MONEY = EnergyType(above_zero=True), MoneyType(above_zero=True), GasMoneyType(above_zero=True)
 PRICE = MoneyType(per_kwh=True, above_zero=True)

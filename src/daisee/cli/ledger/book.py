@@ -115,6 +115,10 @@ class Book:
                 "which exchange? There is no deployment.json here; name its address with --exchange, before the command, "
                 "or in DAISEE_EXCHANGE"
             )
+        return self.exchange_at(address)
+
+    def exchange_at(self, address: Address) -> Exchange:
+        """Answer the exchange at an address; UsageError where none is there."""
         self.must_be_a_contract(address)
         exchange = Exchange(self.web3, address)
         if not answers_like_ours(exchange.coin):
@@ -142,14 +146,26 @@ class Book:
         """Answer the coin's abbreviation."""
         return self.coin.symbol()
 
-    def only_account(self) -> Address:
-        """Answer the keystore's account; UsageError where there is none, or more than one."""
+    def only_account(self, named_with: str) -> Address:
+        """Answer the keystore's account; UsageError where there is none, or more than one, with how one is named."""
         accounts = self.keystore.accounts()
         if len(accounts) == 1:
             return next(iter(accounts))
         if not accounts:
             raise UsageError(f"there is no account in {self.keystore.folder}; make one with `daisee ledger account new`")
-        raise UsageError(f"whose account? Name one with --as, or in DAISEE_ACCOUNT: {', '.join(accounts)}")
+        raise UsageError(f"whose account? Name one with {named_with}, or in DAISEE_ACCOUNT: {', '.join(accounts)}")
+
+    @property
+    def begin(self) -> int:
+        """Answer from which block on the contracts speak; UsageError where the node has not come so far, or the file is wrong."""
+        begin = self.record.block if self.record else 0
+        newest = self.web3.eth.block_number if begin else 0
+        if begin > newest:
+            raise UsageError(
+                f"block {begin} is not there yet, the newest is {newest}; {self.where.deployment_file} says that the coin began "
+                "in it. Ask another node, or compare the file with a neighbour's"
+            )
+        return begin
 
     def must_be_a_contract(self, address: Address) -> None:
         """Refuse an address without code."""

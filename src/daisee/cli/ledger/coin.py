@@ -6,7 +6,7 @@ import click
 
 from daisee.cli.ledger.amounts import ACCOUNT, COINS, SOME_COINS, Money
 from daisee.cli.ledger.book import Book
-from daisee.cli.ledger.hand import Hand, signs
+from daisee.cli.ledger.hand import Hand, must, signs
 from daisee.cli.saying import json_option, say
 from daisee.ledger.coin import UNLIMITED
 from daisee.units import Address, Coins
@@ -58,6 +58,7 @@ def allowance(book: Book, owner: Address, spender: Address | None, as_json: bool
 @signs
 def transfer(hand: Hand, to: Address, amount: Money) -> None:
     """Send coins of one's own."""
+    _must_be_somebodys(hand.book, to)
     value = hand.book.base_units(amount)
     hand.do(hand.book.coin.transfer(to, value), f"{to} has {hand.book.money(value)} more", to=to, amount=value)
 
@@ -83,6 +84,7 @@ def approve(hand: Hand, amount: Money | None, unlimited: bool, spender: Address 
 @signs
 def mint(hand: Hand, to: Address, amount: Money) -> None:
     """Make coins; for who has the minter's role."""
+    _must_be_somebodys(hand.book, to)
     value = hand.book.base_units(amount)
     hand.do(hand.book.coin.mint(to, value), f"{to} has {hand.book.money(value)} more, made anew", to=to, amount=value)
 
@@ -101,3 +103,9 @@ def freeze(hand: Hand, account: Address) -> None:
 def unfreeze(hand: Hand, account: Address) -> None:
     """Let an account send and receive again; for who has the freezer's role."""
     hand.do(hand.book.coin.unfreeze(account), f"{account} can send and receive again", account=account)
+
+
+def _must_be_somebodys(book: Book, to: Address) -> None:
+    """Refuse the two contracts, which have no way to give coins back."""
+    which = {book.coin.address: "the coin's own contract", book.exchange.address: "the exchange"}.get(to)
+    must(which is None, f"{to} is {which}, where coins would be lost; name whose they shall be")

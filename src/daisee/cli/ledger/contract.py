@@ -12,10 +12,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from daisee.cli.ledger.advice import advice_on
 from daisee.cli.ledger.amounts import ACCOUNT, GAS_MONEY
 from daisee.cli.ledger.book import Book
 from daisee.cli.ledger.hand import Hand, must, signs
+from daisee.cli.ranges import Within
 from daisee.cli.saying import json_option, say
+from daisee.errors import TransactionReverted
 from daisee.ledger.abifile import read_abi
 from daisee.ledger.anycontract import AnyContract
 from daisee.ledger.transactions import Call
@@ -49,7 +52,7 @@ def _opened(book: Book, address: Address, abi: str) -> AnyContract:
     "every_s",
     default=2.0,
     show_default=True,
-    type=click.FloatRange(0.2, 3_600),
+    type=Within(0.2, 3_600),
     help="Look again after so many seconds.",
 )
 @json_option
@@ -115,7 +118,10 @@ def call(book: Book, address: Address, function: str, arguments: tuple[str, ...]
     Lists and tuples are written as JSON. A negative number comes after `--`.
     """
     contract = _opened(book, address, abi)
-    answered = contract.ask(contract.function(function, len(arguments)), arguments)
+    try:
+        answered = contract.ask(contract.function(function, len(arguments)), arguments)
+    except TransactionReverted as refusal:
+        raise advice_on(refusal, "") from refusal
     lines = [f"{name}: {value}" for name, value in answered.items()] if isinstance(answered, dict) else [str(answered)]
     say(as_json, answered, "\n".join(lines))
 

@@ -179,7 +179,7 @@ def events(book: Book, last: int, follow: bool, cursor_file: Path | None, as_jso
     away in between: what the contracts say is said once.
     """
     cursor = _cursor_in(cursor_file) if cursor_file else None
-    begin, symbol = book.record.block if book.record else 0, book.symbol
+    begin, symbol = book.begin, book.symbol
     follower = Follower(book.web3, (book.coin.address, book.exchange.address), cursor, begin=begin)
     found = _newest(follower, last) if cursor_file is None else []
     if not follow and cursor_file is None:

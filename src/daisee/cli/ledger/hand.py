@@ -12,27 +12,28 @@ from typing import Any
 import click
 from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
-from web3.types import TxParams, Wei
 
 from daisee.cli.keys import password_file_option, password_from
 from daisee.cli.ledger.advice import advice_on, going_on, lacking
 from daisee.cli.ledger.amounts import ACCOUNT, GAS_MONEY
 from daisee.cli.ledger.book import Book
+from daisee.cli.ranges import Within
 from daisee.cli.saying import json_option, say
 from daisee.errors import LedgerError, TransactionLost, TransactionReverted, UsageError
-from daisee.ledger.answers import NODE_ERRORS
 from daisee.ledger.deploy import genesis_of
-from daisee.ledger.depth import BELIEVED, believed_after
+from daisee.ledger.depth import BELIEVED, believed_after, is_instant
 from daisee.ledger.events import LedgerEvent, decode_logs
 from daisee.ledger.outbox import Outbox
-from daisee.ledger.reverts import reason_of
 from daisee.ledger.sender import MAX_GAS_PRICE, Sender, Sent
 from daisee.ledger.transactions import Call, Outcome
+from daisee.ledger.trial import try_out
 from daisee.units import Address
 
 PATIENCE_S = 12.0
 STALLED_S = 120.0
 """A chain whose newest block is older than this while something waits does not go on."""
+BY_THE_CLOCK = ("AccessControlEnforcedDefaultAdminDelay", "ExchangeReportAhead")
+"""Refusals of what a later block takes."""
 
 
 @dataclass
@@ -52,7 +53,7 @@ class Hand:
     def address(self) -> Address:
         """Answer whose account it is: the one that was named, else the only one."""
         if self.named is None:
-            return self.book.only_account()
+            return self.book.only_account("--as")
         self.book.keystore.path_of(self.named)
         return self.named
 
@@ -104,33 +105,34 @@ class Hand:
 
     def try_out(self, call: Call) -> None:
         """Ask the node what would come of a call, before anything is sent."""
-        web3 = self.book.web3
-        fee = call.gas * self.sender.gas_price()
-        there = web3.eth.get_balance(self.account.address)
-        if there < fee + call.value:
-            raise UsageError(lacking(self.address, there, fee, call.value))
-        asked: TxParams = {"from": self.account.address, "data": call.data, "gas": call.gas, "value": Wei(call.value)}
-        if call.to is not None:
-            asked["to"] = to_checksum_address(call.to)
+        self.must_afford(call.gas, call.value)
         try:
-            web3.eth.call(asked)
-        except NODE_ERRORS as error:
-            reason = reason_of(error)
-            if isinstance(reason, TransactionReverted):
-                raise advice_on(reason, self.book.symbol if self.book.has_met_the_exchange else "") from error
-            raise reason from error
+            try_out(self.book.web3, self.address, call)
+        except TransactionReverted as refusal:
+            told = advice_on(refusal, self.book.symbol if self.book.has_met_the_exchange else "")
+            may_be_late = refusal.error in BY_THE_CLOCK and not is_instant(self.book.web3)
+            raise LedgerError(f"{told}{self._stalled() if may_be_late else ''}") from refusal
+
+    def must_afford(self, gas: int, value: int = 0) -> None:
+        """Refuse what would cost more than the account has: so much gas, at the most, and so much to give."""
+        fee, there = gas * self.sender.gas_price(), self.book.web3.eth.get_balance(to_checksum_address(self.address))
+        if there < fee + value:
+            raise UsageError(lacking(self.address, there, fee, value))
 
     def wait(self, sender: Sender, sent: Sent) -> Outcome:
         """Wait for a call as long as the command may; LedgerError says what to do where that is not long enough."""
         try:
             return sender.wait(sent, self.timeout_s)
         except TransactionLost as error:
-            age_s = self.book.head_age_s()
-            stalled = f"; the newest block is {age_s / 60:.0f} minutes old: does anybody seal?" if age_s > STALLED_S else ""
             raise LedgerError(
                 f"{error}. {sent.call.name} stays on its way, and the next command of this account goes on with it; "
-                f"`daisee ledger account unstick` gives it up{stalled}"
+                f"`daisee ledger account unstick` gives it up{self._stalled()}"
             ) from error
+
+    def _stalled(self) -> str:
+        """Say that no block came for long, of a chain on which they come by themselves."""
+        age_s = self.book.head_age_s()
+        return f"; the newest block is {age_s / 60:.0f} minutes old: does anybody seal?" if age_s > STALLED_S else ""
 
     def _finish_what_was_begun(self, sender: Sender) -> None:
         """Settle what an earlier command left on its way, and stop: perhaps that was what is wanted now."""
@@ -174,7 +176,7 @@ def signs(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Wait for so many blocks, its own the first.",
     )  # fmt: skip
     @click.option(
-        "--timeout", "timeout_s", default=120.0, show_default=True, type=click.FloatRange(1), help="Wait so many seconds."
+        "--timeout", "timeout_s", default=120.0, show_default=True, type=Within(1, 86_400), help="Wait so many seconds."
     )
     @json_option
     @click.pass_obj  # type: ignore[arg-type]  # wraps gives it the command's own type

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 
 from daisee.cli.ledger.advice import advice_on
-from daisee.cli.ledger.amounts import ACCOUNT, CHARGE, DRAW, ENERGY, PRICE, SOME_ENERGY, TIME, Money
+from daisee.cli.ledger.amounts import ACCOUNT, CHARGE, CHARGE_BOUND, DRAW, ENERGY, PRICE, SOME_ENERGY, TIME, Money
 from daisee.cli.ledger.book import Book
 from daisee.cli.ledger.figures import in_kwh
 from daisee.cli.ledger.hand import Hand, signs
@@ -58,14 +58,15 @@ def withdraw(hand: Hand) -> None:
 @sellers_option
 @price_option
 @partly_option
-@click.option("--for", "buyer", type=ACCOUNT, help="Who would buy; else the keystore's only account.")
+@click.option("--for", "buyer", type=ACCOUNT, envvar="DAISEE_ACCOUNT", show_envvar=True,
+              help="Who would buy; else the keystore's only account.")  # fmt: skip
 @json_option
 @click.pass_obj
 def quote(
     book: Book, amount: Joules, sellers: tuple[Address, ...], price: Money, partly: bool, buyer: Address | None, as_json: bool
 ) -> None:
     """Ask what a purchase would cost now; nothing is bought."""
-    buyer = buyer or book.only_account()
+    buyer = buyer or book.only_account("--for")
     found = _quoted(book, buyer, _purchase(book, amount, sellers, price, partly))
     lines = [
         f"{in_kwh(f.energy_j)} of {f.seller} at {book.money(f.price_per_kwh)} per kWh: {book.money(f.cost, 6)}"
@@ -159,7 +160,7 @@ def show_order(book: Book, home: Address, as_json: bool) -> None:
 
 
 @order_group.command("place")
-@click.option("--below", type=CHARGE, required=True, help="Buy when a report says a state of charge below this.")
+@click.option("--below", type=CHARGE_BOUND, required=True, help="Buy when a report says a state of charge below this.")
 @click.option("--amount", type=SOME_ENERGY, required=True, help="Buy until the credit with these sellers is this much together.")
 @price_option
 @sellers_option

@@ -12,6 +12,7 @@ from typing import Any, cast
 import click
 
 from daisee.cli.monitor.home import config_option, sensor_of
+from daisee.cli.ranges import Within
 from daisee.errors import SensorError, UsageError
 from daisee.monitor.sensors.acs712 import NOMINAL_V, zero_of
 from daisee.monitor.settings import SensorPlan, read_settings
@@ -23,11 +24,9 @@ ENOUGH = 5
 @click.command("calibrate")
 @click.argument("sensor")
 @config_option
-@click.option("--seconds", type=click.FloatRange(5, 3600), default=30, show_default=True, help="How long to listen.")
-@click.option(
-    "--true-watts", type=click.FloatRange(0.1, 100_000), metavar="W", help="A load of so many watts, by a true meter, is on."
-)
-@click.option("--true-volts", type=click.FloatRange(0.1, 500), metavar="V", help="The voltage, by a voltmeter.")
+@click.option("--seconds", type=Within(5, 3600), default=30, show_default=True, help="How long to listen.")
+@click.option("--true-watts", type=Within(0.1, 100_000), metavar="W", help="A load of so many watts, by a true meter, is on.")
+@click.option("--true-volts", type=Within(0.1, 500), metavar="V", help="The voltage, by a voltmeter.")
 def calibrate_command(sensor: str, config: Path, seconds: float, true_watts: float | None, true_volts: float | None) -> None:
     """Find the settings zero_w and volts of SENSOR, an ACS712, and print the lines for the configuration.
 

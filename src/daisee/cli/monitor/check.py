@@ -15,6 +15,7 @@ from typing import Any, cast
 import click
 
 from daisee.cli.monitor.home import config_option
+from daisee.cli.ranges import Within
 from daisee.cli.saying import json_option, say_table
 from daisee.errors import DaiseeError, SensorError
 from daisee.model.readings import Reading
@@ -46,7 +47,7 @@ class Finding:
 @config_option
 @click.option(
     "--seconds",
-    type=click.FloatRange(1, 7_200),
+    type=Within(1, 7_200),
     help="How long a sensor may take. Without it: 20, and up to 330 for one that speaks seldom.",
 )
 @json_option

@@ -7,12 +7,13 @@ from dataclasses import asdict
 
 import click
 
+from daisee.cli.ranges import Within
 from daisee.cli.saying import json_option, say_table
 from daisee.monitor.discover import discover
 
 
 @click.command("discover")
-@click.option("--seconds", type=click.FloatRange(1, 120), default=5, show_default=True, help="How long to listen.")
+@click.option("--seconds", type=Within(1, 120), default=5, show_default=True, help="How long to listen.")
 @click.option(
     "--interface",
     "interfaces",

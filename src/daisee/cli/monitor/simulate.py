@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from daisee.cli.ranges import Within
 from daisee.errors import DaiseeError, UsageError
 from daisee.model.home import Role
 from daisee.monitor.sensors import Kind, kind_of, kinds
@@ -27,9 +28,7 @@ NEEDS_PLACE = ("mqtt", "push")
 @click.option(
     "--at", "where", metavar="PLACE", help="The port, path or address to be at; any free one of this machine otherwise."
 )
-@click.option(
-    "--sun", "sun_w", type=click.FloatRange(0, 1e6), default=0.0, help="It has a roof of so many watts, and may send back."
-)
+@click.option("--sun", "sun_w", type=Within(0, 1e6), default=0.0, help="It has a roof of so many watts, and may send back.")
 @click.option("--seed", type=int, help="Be the same house every time.")
 @click.option(
     "--write",
