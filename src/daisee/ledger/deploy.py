@@ -24,8 +24,8 @@ from daisee.units import Address, Coins
 
 DEFAULT_SKEW_S = 60
 """How far a report may be ahead of its block; a community's clocks agree better than this."""
-CREATES_COIN = "create DaiseeCoin"
-"""What the call is named that makes a coin."""
+CREATES_COIN, CREATES_EXCHANGE = "create DaiseeCoin", "create EnergyExchange"
+"""What the calls are named that make a coin and an exchange."""
 DEPLOYMENT_GAS = 5_900_000
 """As much as fits in a block of a community's chain."""
 MOST_BYTES = 100_000
@@ -103,7 +103,7 @@ class DeploymentRecord:
                 raise ValueError("it is no object")
             coin, exchange = (read_address(str(told[name])) for name in ("coin", "exchange"))
             chain_id, block = (_number(told[name], name) for name in ("chain_id", "block"))
-            return cls(chain_id, str(told["genesis"]), coin, exchange, block)
+            return cls(chain_id, str(told["genesis"]).lower(), coin, exchange, block)
         except OSError as error:
             raise ConfigurationError(path, "", f"cannot be read: {error.strerror}") from error
         except (ValueError, KeyError) as error:

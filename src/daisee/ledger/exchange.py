@@ -38,6 +38,8 @@ MOST_ORDER_SELLERS = 8
 """In one standing order."""
 MOST_GAS = 5_900_000
 """Of one transaction: a block of our networks has 6,000,000."""
+GRANT_GAS = 120_000
+"""For making an account an operator."""
 OPERATOR_ROLE = keccak(text="OPERATOR_ROLE")
 
 
@@ -249,7 +251,7 @@ class Exchange:
 
     def grant_operator(self, account: Address) -> Call:
         """Make an account an operator; for the admin."""
-        return self._contract.call("grantRole", [OPERATOR_ROLE, account], 120_000)
+        return self._contract.call("grantRole", [OPERATOR_ROLE, account], GRANT_GAS)
 
     def report(self, since_s: int, intervals: Sequence[Interval], state_of_charge: float | None = None) -> Call:
         """Report what followed `since_s`, which is how far the home has reported (zero at first), an interval after the other.

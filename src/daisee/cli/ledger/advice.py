@@ -111,10 +111,9 @@ def going_on(outcome: Outcome, call: Call) -> str:
     """Say which contract came of a deployment that was cut off, and how to go on with it; nothing of what made none."""
     if outcome.contract is None:
         return ""
-    way = f"`daisee ledger deploy --coin {outcome.contract}` goes on with it, `daisee ledger deploy` alone makes another"
-    if call.name != CREATES_COIN:
-        way = f"the other commands find it with --exchange {outcome.contract}"
-    return f" as {outcome.contract}: {way}"
+    if call.name == CREATES_COIN:
+        return f" as {outcome.contract}: `daisee ledger deploy --coin {outcome.contract}` goes on with it"
+    return f" as {outcome.contract}: `daisee ledger deploy --exchange {outcome.contract}` writes down where it is"
 
 
 def _name(name: str) -> str:
