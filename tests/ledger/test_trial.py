@@ -18,6 +18,7 @@ from daisee.units import Address
 
 ANNA = Address("0x" + "11" * 20)
 CALL = Call("report", Address("0x" + "22" * 20), HexStr("0x1234"), 50_000)
+DEVELOPERS, COMMUNITYS = "anvil/v1.0.0", "besu/v25.1.0/linux-x86_64/openjdk-java-21"
 HEAD_S, NOW_S = 1_000, 5_000
 REVERTED = {"code": -32000, "message": "execution reverted"}
 TOO_MANY = {"code": -32602, "message": "too many arguments, want at most 3"}
@@ -26,18 +27,19 @@ TOO_MANY = {"code": -32602, "message": "too many arguments, want at most 3"}
 class Idle(JSONBaseProvider):
     """A node whose newest block is old, and which refuses what is executed before `opens_s`."""
 
-    def __init__(self, chain_id: int, opens_s: int, *, takes_time: bool = True) -> None:
+    def __init__(self, client: str, opens_s: int, *, takes_time: bool = True) -> None:
         super().__init__()
         self.asked_at_s: list[int] = []
-        self._chain_id, self._opens_s, self._takes_time = chain_id, opens_s, takes_time
+        self._client, self._opens_s, self._takes_time = client, opens_s, takes_time
 
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         if method != "eth_call":
             answers: dict[str, Any] = {
-                "eth_chainId": hex(self._chain_id),
+                "web3_clientVersion": self._client,
+                "eth_chainId": hex(1337),
                 "eth_getBlockByNumber": {"number": "0x1", "timestamp": hex(HEAD_S)},
             }
-            return {"jsonrpc": "2.0", "id": 1, "result": answers.get(method, "a client")}
+            return {"jsonrpc": "2.0", "id": 1, "result": answers[method]}
         if len(params) > 3 and not self._takes_time:
             return {"jsonrpc": "2.0", "id": 1, "error": TOO_MANY}  # type: ignore[typeddict-item]  # as nodes do
         at_s = int(params[3]["time"], 16) if len(params) > 3 else HEAD_S
@@ -53,29 +55,29 @@ def tried(node: Idle, now_s: int = NOW_S) -> list[int]:
 
 
 def test_on_a_developers_chain_that_is_idle_a_call_is_tried_as_of_now() -> None:
-    assert tried(Idle(1337, NOW_S)) == [NOW_S]
-    assert tried(Idle(1337, HEAD_S + 1), now_s=HEAD_S - 500) == [HEAD_S + 1], "a block is later than the one before"
+    assert tried(Idle(DEVELOPERS, NOW_S)) == [NOW_S]
+    assert tried(Idle(DEVELOPERS, HEAD_S + 1), now_s=HEAD_S - 500) == [HEAD_S + 1], "a block is later than the one before"
     with pytest.raises(TransactionReverted):
-        tried(Idle(1337, NOW_S + 1))
+        tried(Idle(DEVELOPERS, NOW_S + 1))
 
 
 def test_a_node_that_takes_no_time_is_asked_without() -> None:
-    assert tried(Idle(1337, HEAD_S, takes_time=False)) == [HEAD_S]
+    assert tried(Idle(DEVELOPERS, HEAD_S, takes_time=False)) == [HEAD_S]
     with pytest.raises(TransactionReverted):
-        tried(Idle(1337, NOW_S, takes_time=False))
+        tried(Idle(DEVELOPERS, NOW_S, takes_time=False))
 
 
 def test_a_chain_that_should_go_on_by_itself_is_asked_as_of_its_newest_block() -> None:
     with pytest.raises(TransactionReverted):
-        tried(Idle(7, NOW_S))
-    assert tried(Idle(7, HEAD_S)) == [HEAD_S]
+        tried(Idle(COMMUNITYS, NOW_S))
+    assert tried(Idle(COMMUNITYS, HEAD_S)) == [HEAD_S]
 
 
 def test_a_node_that_fails_is_a_chain_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_asked: Any) -> Any:
         raise ConnectionError("gone")
 
-    node = Idle(1337, HEAD_S)
+    node = Idle(DEVELOPERS, HEAD_S)
     client: Any = SimpleNamespace(provider=lambda: node)
     monkeypatch.setattr(node, "make_request", fails)
     with pytest.raises(ChainError):
