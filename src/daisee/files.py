@@ -9,6 +9,7 @@ import fcntl
 import os
 import tempfile
 from pathlib import Path
+from typing import IO
 
 
 def read_secret(path: Path) -> str:
@@ -54,19 +55,19 @@ def write_whole(path: Path, text: str, mode: int = 0o600) -> None:
         _sync_folder(path.parent)
 
 
-def hold(path: Path) -> int:
-    """Hold a file of nothing, until the handle that is answered is closed; its folder is made, for its owner alone.
+def hold(path: Path) -> IO[bytes]:
+    """Hold a file of nothing, until what is answered is closed; its folder is made, for its owner alone.
 
     BlockingIOError where another holds it; OSError where it cannot be opened.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BaseException:
-        os.close(handle)
+        file.close()
         raise
-    return handle
+    return file
 
 
 def remove_unfinished(path: Path) -> None:

@@ -209,8 +209,9 @@ class FailoverChain:
         with self._lock:
             if self._chosen is node:
                 self._chosen = None
-            node.fault = str(error)
-            if not isinstance(error, TooMuchAsked):
+            if isinstance(error, TooMuchAsked):
+                node.fault = str(error)
+            else:
                 self._note(node, str(error))
 
     def _outdone(self, silent: Mapping[_Node, ChainError]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -62,12 +61,6 @@ class IsoTime(click.ParamType[datetime]):
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at
 
 
-def _finite(number: float) -> float:
-    if not math.isfinite(number):
-        raise click.BadParameter(f"{number} is no number of seconds")
-    return number
-
-
 @click.command()
 @click.option(
     "--data",
@@ -96,7 +89,6 @@ def _finite(number: float) -> float:
 @click.option(
     "--speed",
     type=Within(0.001, 1e7),
-    callback=lambda _ctx, _param, value: value if value is None else _finite(value),
     show_default=f"{DEFAULT_SPEED:g}; with real nodes {NODES_SPEED:g}",
     help="Street seconds in a second.",
 )

@@ -24,8 +24,8 @@ from daisee.units import Address, Coins
 
 DEFAULT_SKEW_S = 60
 """How far a report may be ahead of its block; a community's clocks agree better than this."""
-CREATES_COIN, CREATES_EXCHANGE = "create DaiseeCoin", "create EnergyExchange"
-"""What the calls are named that make a coin and an exchange."""
+CREATES_COIN = "create DaiseeCoin"
+"""What the call is named that makes a coin."""
 DEPLOYMENT_GAS = 5_900_000
 """As much as fits in a block of a community's chain."""
 MOST_BYTES = 100_000

@@ -6,7 +6,6 @@ One program at a time has it: another one would write over what this one has on 
 from __future__ import annotations
 
 import json
-import os
 import re
 import weakref
 from collections.abc import Callable, Sequence
@@ -60,7 +59,7 @@ class Outbox:
             ) from None
         except OSError as error:
             raise StoreError(f"{path} cannot be locked: {error.strerror}") from error
-        self._let_go = weakref.finalize(self, os.close, held)
+        self._let_go = weakref.finalize(self, held.close)
         try:
             remove_unfinished(path)
         except OSError as error:

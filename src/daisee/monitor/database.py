@@ -6,7 +6,6 @@ a new one begun: measuring goes on. Of a home's writers there is one at a time.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import sqlite3
@@ -23,6 +22,7 @@ from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, ins
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError, SQLAlchemyError
 
 from daisee.errors import StoreError, UsageError
+from daisee.files import hold
 from daisee.monitor import migrations
 from daisee.monitor.schema import METADATA
 
@@ -251,15 +251,11 @@ def _begins_as_sqlite(path: Path) -> bool:
 def _locked(path: Path, told: str) -> IO[bytes]:
     """Hold a file of nothing that says who writes; UsageError with what is `told` where another process holds it."""
     try:
-        file = path.open("ab")
+        return hold(path)
+    except BlockingIOError:
+        raise UsageError(told) from None
     except OSError as error:
         raise StoreError(f"{path} cannot be written ({error.strerror}); free space or mend its rights") from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise UsageError(told) from None
-    return file
 
 
 def cause(error: Exception | str) -> str:

@@ -52,7 +52,7 @@ class NodesAreStrangers(click.Group):
             raise click.UsageError(told, error.ctx) from error
         except (DaiseeError, click.exceptions.Exit):
             raise
-        except (*NODE_ERRORS, AttributeError, IndexError) as error:
+        except NODE_ERRORS as error:
             if os.environ.get("DAISEE_DEBUG") == "1" or (isinstance(error, OSError) and error.errno is not None):
                 raise
             raise ChainError(_in_words(error)) from error
